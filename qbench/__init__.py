@@ -1,0 +1,1 @@
+"""qbench: tells whether a quantized model got worse."""

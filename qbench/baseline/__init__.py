@@ -1,0 +1,1 @@
+"""What was accepted: the versioned record and the only code that writes it."""

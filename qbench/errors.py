@@ -1,0 +1,141 @@
+"""Every exception that qbench raises on purpose.
+
+    QbenchError
+    ├── ConfigError            [tool.qbench] says something that cannot be used
+    ├── DatasetError           a dataset cannot be loaded, or must not be used
+    ├── ConversionError        a source could not be turned into an artifact
+    ├── ArtifactError          the bytes of an artifact are not what they claim to be
+    │   ├── InvalidArtifactError     not a .tflite, truncated or damaged
+    │   ├── WeightsLostError         smaller than the weights it should hold
+    │   ├── NothingQuantizedError    quantization changed nothing
+    │   ├── NotFloatError            "fp32", but not float inside
+    │   └── UnresolvedOperatorError  an operator that no kernel of the runtime resolves
+    ├── WorkerError            a worker process did not answer
+    │   ├── WorkerCrashedError       it ended by a signal or an exit
+    │   └── WorkerTimeoutError       it did not answer within its time limit
+    ├── MeasurementError       a measurement has no usable value (NaN, wrong shape, no samples)
+    └── BaselineError          baselines/ cannot be read or must not be written
+        ├── BaselineFormatError      damaged, or of a version this qbench does not know
+        └── AcceptRefusedError       a result that must not become a baseline
+
+Each message says what was found, what was expected and what to do about it.
+"""
+
+from __future__ import annotations
+
+import signal as signals
+
+
+class QbenchError(Exception):
+    """Base of all errors that qbench raises on purpose."""
+
+
+class ConfigError(QbenchError):
+    """`[tool.qbench]` says something that cannot be used.
+
+    Parameters
+    ----------
+    key
+        The dotted path of the key, such as ``tool.qbench.models.mnist-mlp.source``.
+    found
+        What the file says.
+    expected
+        What would be accepted.
+    """
+
+    def __init__(self, key: str, *, found: str, expected: str) -> None:
+        super().__init__(f"{key}: found {found}, expected {expected}")
+        self.key = key
+        self.found = found
+        self.expected = expected
+
+
+class DatasetError(QbenchError):
+    """A dataset cannot be loaded, or must not be used for judging."""
+
+
+class ConversionError(QbenchError):
+    """A source could not be turned into an artifact."""
+
+
+class ArtifactError(QbenchError):
+    """The bytes of an artifact are not what they claim to be."""
+
+
+class InvalidArtifactError(ArtifactError):
+    """Not a `.tflite` file, or a truncated or damaged one."""
+
+
+class WeightsLostError(ArtifactError):
+    """The artifact is too small to hold the weights of its model."""
+
+
+class NothingQuantizedError(ArtifactError):
+    """A quantizing recipe left every weight and activation as it was."""
+
+
+class NotFloatError(ArtifactError):
+    """An artifact of the recipe `fp32` computes or stores something else than float32."""
+
+
+class UnresolvedOperatorError(ArtifactError):
+    """The artifact holds an operator for which the runtime has no kernel."""
+
+
+class WorkerError(QbenchError):
+    """A worker process did not answer."""
+
+
+class WorkerCrashedError(WorkerError):
+    """A worker process ended before it answered.
+
+    Parameters
+    ----------
+    doing
+        What the worker had been asked to do.
+    returncode
+        As `subprocess.Popen.returncode`: negative for a signal.
+    stderr
+        The last lines that the worker printed on its standard error.
+    """
+
+    def __init__(self, doing: str, *, returncode: int, stderr: str = "") -> None:
+        self.returncode = returncode
+        self.signal_name = signal_name(returncode)
+        ended = f"by signal {self.signal_name}" if self.signal_name else f"with exit code {returncode}"
+        tail = f"; it last said: {stderr.strip()}" if stderr.strip() else ""
+        super().__init__(f"the worker process ended {ended} while {doing}{tail}")
+
+
+class WorkerTimeoutError(WorkerError):
+    """A worker process did not answer within its time limit."""
+
+    def __init__(self, doing: str, *, limit_s: float) -> None:
+        super().__init__(f"the worker process gave no answer within {limit_s:g} s while {doing}")
+        self.limit_s = limit_s
+
+
+class MeasurementError(QbenchError):
+    """A measurement has no usable value."""
+
+
+class BaselineError(QbenchError):
+    """`baselines/` cannot be read, or must not be written."""
+
+
+class BaselineFormatError(BaselineError):
+    """A baseline file is damaged, or of a version that this qbench does not know."""
+
+
+class AcceptRefusedError(BaselineError):
+    """A result that must not become a baseline."""
+
+
+def signal_name(returncode: int) -> str:
+    """Name of the signal in a `Popen.returncode`, such as ``SIGABRT``; empty if it was none."""
+    if returncode >= 0:
+        return ""
+    try:
+        return signals.Signals(-returncode).name
+    except ValueError:
+        return f"signal {-returncode}"

@@ -1,0 +1,1 @@
+"""Pure judgement: numbers in, verdicts out, no input or output."""

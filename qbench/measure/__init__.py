@@ -1,0 +1,1 @@
+"""Numbers about artifacts: accuracy, size, latency."""

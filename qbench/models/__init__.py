@@ -1,0 +1,1 @@
+"""From a declaration to artifacts: configuration, datasets, recipes, conversion, structure."""

@@ -1,0 +1,171 @@
+"""Labelled examples that a model is judged on, and the calibration examples that quantize it.
+
+A dataset is declared as ``module:function``; the function returns a `Dataset`. Inputs may be given as
+real values (float) or as the integers they were stored as (such as 8-bit pixels) together with the
+scale that turns them into real values: the latter need a quarter of the memory and let an evaluation
+quantize inputs through a table of 256 entries instead of 784 divisions an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.errors import DatasetError
+from qbench.files import digest_arrays
+
+Array = npt.NDArray[Any]
+
+#: Name of the only input of a model whose dataset gives a bare array instead of a mapping.
+SINGLE_INPUT = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Examples to evaluate on and, apart from them, examples to calibrate with.
+
+    Parameters
+    ----------
+    inputs
+        Array of shape (examples, ...), or a mapping from the model's input names to such arrays.
+        Floating point values are real values. Integer values are stored values when `input_scale` is
+        given, real integers (token ids) when it is not.
+    labels
+        Array of shape (examples, ...): class indices for top-k accuracy, whatever a metric of your
+        own expects otherwise. None if only agreement with fp32 is wanted.
+    calibration
+        As `inputs`, taken from the training set. Needed by every recipe that quantizes activations.
+    input_scale, input_zero_point
+        ``real = (stored - input_zero_point) * input_scale`` for integer inputs.
+    name
+        Shown to people.
+
+    Raises
+    ------
+    DatasetError
+        If shapes or dtypes do not fit together, or an example stands in both `calibration` and `inputs`.
+    """
+
+    inputs: Array | Mapping[str, Array]
+    labels: Array | None = None
+    calibration: Array | Mapping[str, Array] | None = None
+    input_scale: float | None = None
+    input_zero_point: int = 0
+    name: str = "dataset"
+
+    def __post_init__(self) -> None:
+        self._check_shapes()
+        self._check_leak()
+
+    @cached_property
+    def input_arrays(self) -> dict[str, Array]:
+        """The inputs by name; a bare array has the name `SINGLE_INPUT`."""
+        return _by_name(self.inputs)
+
+    @cached_property
+    def calibration_arrays(self) -> dict[str, Array]:
+        """The calibration inputs by name, empty if there are none."""
+        return {} if self.calibration is None else _by_name(self.calibration)
+
+    @property
+    def examples(self) -> int:
+        """Number of examples to evaluate on."""
+        return int(next(iter(self.input_arrays.values())).shape[0])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that an accuracy depends on: inputs, their scale, and labels."""
+        arrays = {f"input:{name}": array for name, array in self.input_arrays.items()}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        return digest_arrays(arrays | self._scale_arrays())
+
+    @cached_property
+    def calibration_digest(self) -> str:
+        """SHA-256 of everything that a calibrated artifact depends on; empty without calibration."""
+        if not self.calibration_arrays:
+            return ""
+        return digest_arrays({**self.calibration_arrays, **self._scale_arrays()})
+
+    def real_values(self, stored: Array) -> Array:
+        """float32 real values of `stored`; arrays that hold real values already come back unchanged.
+
+        Computed in double precision and rounded once, as the reference DEQUANTIZE kernel does.
+        """
+        if self.input_scale is None or not np.issubdtype(stored.dtype, np.integer):
+            return stored
+        real = (stored.astype(np.float64) - self.input_zero_point) * self.input_scale
+        return real.astype(np.float32)
+
+    def _scale_arrays(self) -> dict[str, Array]:
+        if self.input_scale is None:
+            return {}
+        return {"scale": np.array([self.input_scale, self.input_zero_point], dtype=np.float64)}
+
+    def _check_shapes(self) -> None:
+        counts = {name or "inputs": array.shape[:1] for name, array in self.input_arrays.items()}
+        if self.labels is not None:
+            counts["labels"] = np.asarray(self.labels).shape[:1]
+        if len(set(counts.values())) != 1 or () in counts.values() or (0,) in counts.values():
+            listed = ", ".join(f"{name} has {_count(shape)}" for name, shape in counts.items())
+            raise DatasetError(
+                f"dataset {self.name!r}: {listed}; expected the same number of examples, at least one, "
+                "along the first axis of every array"
+            )
+        for name, calibration in self.calibration_arrays.items():
+            self._check_calibration(name, calibration)
+
+    def _check_calibration(self, name: str, calibration: Array) -> None:
+        inputs = self.input_arrays.get(name)
+        if inputs is None or set(self.calibration_arrays) != set(self.input_arrays):
+            raise DatasetError(
+                f"dataset {self.name!r}: calibration has the inputs {sorted(self.calibration_arrays)}, "
+                f"evaluation has {sorted(self.input_arrays)}; expected the same names"
+            )
+        if calibration.dtype != inputs.dtype or calibration.shape[1:] != inputs.shape[1:]:
+            raise DatasetError(
+                f"dataset {self.name!r}: a calibration example is {calibration.dtype}{calibration.shape[1:]}, "
+                f"an evaluation example {inputs.dtype}{inputs.shape[1:]}; expected the same dtype and shape"
+            )
+
+    def _check_leak(self) -> None:
+        """Compare contents, not indices: a leaked example often has another index or another order."""
+        if not self.calibration_arrays:
+            return
+        evaluation = {key: index for index, key in enumerate(_example_keys(self.input_arrays))}
+        leaked = [
+            (index, evaluation[key])
+            for index, key in enumerate(_example_keys(self.calibration_arrays))
+            if key in evaluation
+        ]
+        if leaked:
+            calibration_index, evaluation_index = leaked[0]
+            raise DatasetError(
+                f"dataset {self.name!r}: {len(leaked)} of its calibration examples are also evaluation examples "
+                f"(calibration example {calibration_index} is evaluation example {evaluation_index}). Calibrating "
+                "on what is judged makes INT8 look better than it is: take calibration examples from the training set"
+            )
+
+
+def _by_name(arrays: Array | Mapping[str, Array]) -> dict[str, Array]:
+    if isinstance(arrays, Mapping):
+        return {str(name): np.asarray(array) for name, array in arrays.items()}
+    return {SINGLE_INPUT: np.asarray(arrays)}
+
+
+def _count(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} examples" if shape else "no first axis"
+
+
+def _example_keys(arrays: Mapping[str, Array]) -> list[bytes]:
+    """The content of each example as bytes, all inputs together."""
+    columns = []
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        columns.append([row.tobytes() for row in array])
+    return [b"".join(parts) for parts in zip(*columns, strict=True)]

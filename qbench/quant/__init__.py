@@ -1,0 +1,1 @@
+"""The int8 specification in numpy: array in, array out."""

@@ -1,0 +1,1 @@
+"""Verdicts in, text out, no judgement."""

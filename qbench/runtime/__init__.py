@@ -1,0 +1,1 @@
+"""Where artifacts run: interpreters behind one protocol, here or in a worker process."""
