@@ -78,10 +78,14 @@ def canonical_json(value: object) -> bytes:
     return text.encode() + b"\n"
 
 
+def rounded(value: float) -> float:
+    """`value` as it stands in canonical JSON, so that what was kept and what is measured can be equal."""
+    return float(f"{value:.10g}")
+
+
 def _rounded(value: object) -> object:
     if isinstance(value, float):
-        # JSON has no NaN: json.dumps refuses it below, so it must not be hidden here.
-        return float(f"{value:.10g}")
+        return rounded(value)
     if isinstance(value, dict):
         return {str(key): _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

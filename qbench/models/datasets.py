@@ -93,14 +93,8 @@ class Dataset:
         return digest_arrays({**self.calibration_arrays, **self._scale_arrays()})
 
     def real_values(self, stored: Array) -> Array:
-        """float32 real values of `stored`; arrays that hold real values already come back unchanged.
-
-        Computed in double precision and rounded once, as the reference DEQUANTIZE kernel does.
-        """
-        if self.input_scale is None or not np.issubdtype(stored.dtype, np.integer):
-            return stored
-        real = (stored.astype(np.float64) - self.input_zero_point) * self.input_scale
-        return real.astype(np.float32)
+        """The values that `stored`, an array of this dataset's inputs, stands for."""
+        return real_values(stored, scale=self.input_scale, zero_point=self.input_zero_point)
 
     def _scale_arrays(self) -> dict[str, Array]:
         if self.input_scale is None:
@@ -150,6 +144,16 @@ class Dataset:
                 f"(calibration example {calibration_index} is evaluation example {evaluation_index}). Calibrating "
                 "on what is judged makes INT8 look better than it is: take calibration examples from the training set"
             )
+
+
+def real_values(stored: Array, *, scale: float | None, zero_point: int) -> Array:
+    """float32 real values of `stored`; an array that holds real values already comes back unchanged.
+
+    Computed in double precision and rounded once, as the reference DEQUANTIZE kernel does.
+    """
+    if scale is None or not np.issubdtype(stored.dtype, np.integer):
+        return stored
+    return ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
 
 
 def _by_name(arrays: Array | Mapping[str, Array]) -> dict[str, Array]:

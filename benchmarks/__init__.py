@@ -1,0 +1,1 @@
+"""The models, data and benchmarks that qbench is tried on in its own repository."""

@@ -1,0 +1,125 @@
+"""Where baselines are read from: a folder, or a commit that a pull request cannot edit."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Protocol
+
+from qbench.errors import BaselineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GIT_LIMIT_S = 60
+
+
+class BaselineFiles(Protocol):
+    """Files below `baselines/`, by their path relative to it."""
+
+    def describe(self) -> str:
+        """Where they are, for a sentence."""
+
+    def names(self) -> tuple[str, ...]:
+        """All files, sorted."""
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, None if there is none of that name."""
+
+
+class FolderFiles:
+    """Baselines as they lie in the working tree."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> str:
+        """Where they are, for a sentence."""
+        return f"{self._folder.name}/"
+
+    def names(self) -> tuple[str, ...]:
+        """All files, sorted."""
+        files = (path for path in self._folder.rglob("*") if path.is_file())
+        return tuple(sorted(path.relative_to(self._folder).as_posix() for path in files))
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, None if there is none of that name.
+
+        Raises
+        ------
+        BaselineError
+            If it is there and cannot be read.
+        """
+        try:
+            return (self._folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise BaselineError(f"the baseline {self._folder / name} cannot be read: {error}") from error
+
+
+class GitFiles:
+    """Baselines as a commit has them.
+
+    Parameters
+    ----------
+    folder
+        Where they lie in the working tree; it need not exist there.
+    reference
+        A commit, branch or tag.
+
+    Raises
+    ------
+    BaselineError
+        If the folder is not in a git repository, or there is no such commit.
+    """
+
+    def __init__(self, folder: Path, reference: str) -> None:
+        self._parent, self._name, self._reference = folder.parent, folder.name, reference
+        commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+        if commit is None:
+            raise BaselineError(
+                f"--qbench-base-ref: git knows no commit {reference!r} here; fetch it first "
+                "(a shallow clone in CI often has one commit only), or name another"
+            )
+        self._commit = commit.decode().strip()
+
+    def describe(self) -> str:
+        """Where they are, for a sentence."""
+        return f"{self._name}/ at {self._reference} ({self._commit[:12]})"
+
+    def names(self) -> tuple[str, ...]:
+        """All files, sorted."""
+        listed = self._git("ls-tree", "-r", "-z", "--name-only", self._commit, f"./{self._name}/")
+        names = (listed or b"").decode().split("\0")
+        return tuple(sorted(name.removeprefix(f"{self._name}/") for name in names if name))
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, None if there is none of that name."""
+        return self._git("cat-file", "blob", f"{self._commit}:./{self._name}/{name}")
+
+    def _git(self, *arguments: str) -> bytes | None:
+        """What git prints; None if it fails."""
+        try:
+            done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+                ["git", "-C", str(self._parent), *arguments],  # noqa: S607 - the user's own git
+                capture_output=True,
+                check=False,
+                timeout=_GIT_LIMIT_S,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise BaselineError(f"git cannot be run: {error}") from error
+        return done.stdout if done.returncode == 0 else None
+
+
+def current_commit(folder: Path) -> str:
+    """The commit checked out around `folder`, with ``+`` behind it if files differ; empty outside git."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+            ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],  # noqa: S607
+            capture_output=True,
+            check=False,
+            timeout=_GIT_LIMIT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode().strip() if done.returncode == 0 else ""

@@ -1,0 +1,220 @@
+"""Fixtures for tests of models: which model and recipe, its artifact, its interpreter, its dataset, the gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from qbench.benchmark_bridge import add_comparison, finished_stats
+from qbench.errors import QbenchError
+from qbench.judge.tolerance import Tolerance
+from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.records import Artifact, MetricVerdict, Subject, Verdict
+from qbench.report.wording import failure_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qbench.models.datasets import Dataset
+    from qbench.plugin_run import PytestRun
+    from qbench.runtime.interpreter import Interpreter, TfliteInterpreter
+    from qbench.session import Session
+
+_T = TypeVar("_T")
+
+#: Parametrized in place of `model` and `recipe`, so that a test has one readable id.
+SUBJECT_FIXTURE = "qbench_subject"
+MODEL_FIXTURE = "qbench_model"
+
+#: Fixtures that exist once for each model and recipe, and those that exist once for each model.
+PER_SUBJECT = frozenset({"recipe", "artifact", "interpreter", SUBJECT_FIXTURE})
+PER_MODEL = frozenset({"model", "dataset", "fp32_interpreter", "int8_interpreter", "gate", MODEL_FIXTURE})
+
+_INT8 = "int8"
+
+
+class Gate:
+    """Measures, and judges if the run was asked to; a verdict `fail` fails the test.
+
+    Parameters
+    ----------
+    config, session
+        The run, as pytest and as the library see it.
+    subject
+        What the test is about, None for a test of a whole model.
+    marked
+        Tolerances of the test's `qbench` marker.
+    """
+
+    def __init__(self, config: pytest.Config, session: Session, subject: Subject | None, marked: Tolerance) -> None:
+        self._config = config
+        self._session = session
+        self._subject = subject
+        self._marked = marked
+
+    def latency(self, benchmark: Any, *, interpreter: Interpreter | None = None) -> list[MetricVerdict]:
+        """Keep the latency that `benchmark(interpreter.invoke)` has measured."""
+        subject = self._subject_of(interpreter)
+        stats = self._measured("latency", subject, lambda: finished_stats(benchmark, self._config))
+        if stats is None:
+            return []
+        verdicts = self._measured(
+            "latency",
+            subject,
+            lambda: self._session.measure_latency(subject, stats.stats, iterations=stats.iterations),
+        )
+        add_comparison(benchmark, self._config, self._session, subject)
+        return self._check(verdicts)
+
+    def size(self, artifact: Artifact | Interpreter | None = None) -> list[MetricVerdict]:
+        """Measure the bytes of the artifact, on disk and in memory."""
+        subject = self._subject_of(artifact)
+        return self._check(self._measured("size", subject, lambda: self._session.measure_size(subject, self._marked)))
+
+    def structure(self, artifact: Artifact | Interpreter | None = None) -> list[MetricVerdict]:
+        """Look inside the artifact: float islands, QUANTIZE and DEQUANTIZE operators, share of integer compute."""
+        subject = self._subject_of(artifact)
+        return self._check(
+            self._measured("structure", subject, lambda: self._session.measure_structure(subject, self._marked))
+        )
+
+    def accuracy(
+        self, interpreter: Artifact | Interpreter | None = None, dataset: Dataset | None = None
+    ) -> list[MetricVerdict]:
+        """Evaluate the artifact on the whole dataset."""
+        subject = self._subject_of(interpreter)
+        return self._check(
+            self._measured("accuracy", subject, lambda: self._session.measure_accuracy(subject, self._marked, dataset))
+        )
+
+    def _subject_of(self, given: Artifact | Interpreter | None) -> Subject:
+        subject = (given.subject if given is not None else None) or self._subject
+        if subject is None:
+            pytest.fail(
+                "this test runs once for a model, so the gate cannot know which recipe is meant: give it the "
+                "interpreter, as in gate.accuracy(int8_interpreter), or ask for the fixture `interpreter`",
+                pytrace=False,
+            )
+        return subject
+
+    def _measured(self, kind: str, subject: Subject, measure: Callable[[], _T]) -> _T:
+        try:
+            return measure()
+        except QbenchError as error:
+            self._session.note_error(subject, kind, error)
+            pytest.fail(f"{subject.id}: {kind}: {error}", pytrace=False)
+
+    def _check(self, verdicts: list[MetricVerdict]) -> list[MetricVerdict]:
+        accepting = self._session.options.accept is not None
+        failed = [
+            verdict
+            for verdict in verdicts
+            if verdict.verdict == Verdict.FAIL and not (accepting and verdict.against == "baseline")
+        ]
+        if failed:
+            pytest.fail(failure_message(failed), pytrace=False)
+        return verdicts
+
+
+class Fixtures:
+    """The fixtures, as a plugin that is registered only where models are declared."""
+
+    def __init__(self, run: PytestRun) -> None:
+        self._run = run
+
+    @pytest.fixture
+    def qbench_subject(self, request: pytest.FixtureRequest) -> Subject:
+        """The model and recipe that the test is run for."""
+        subject: Subject = request.param
+        return subject
+
+    @pytest.fixture
+    def qbench_model(self, request: pytest.FixtureRequest) -> str:
+        """The model that the test is run for, if it is not run for each recipe."""
+        name: str = request.param
+        return name
+
+    @pytest.fixture
+    def model(self, request: pytest.FixtureRequest) -> str:
+        """Name of the model under test."""
+        return _model_of(request)
+
+    @pytest.fixture
+    def recipe(self, qbench_subject: Subject) -> str:
+        """Name of the recipe under test."""
+        return qbench_subject.recipe
+
+    @pytest.fixture
+    def artifact(self, qbench_subject: Subject) -> Artifact:
+        """The `.tflite` that the recipe made of the model: `path`, `sha256`, `size_bytes`."""
+        return self._or_fail(lambda: self._run.session.prepared(qbench_subject).artifact, qbench_subject)
+
+    @pytest.fixture
+    def interpreter(self, qbench_subject: Subject) -> TfliteInterpreter:
+        """The artifact loaded in the runtime, its inputs filled with the first example of the dataset."""
+        return self._or_fail(lambda: self._run.session.open(qbench_subject), qbench_subject)
+
+    @pytest.fixture
+    def fp32_interpreter(self, request: pytest.FixtureRequest) -> TfliteInterpreter:
+        """As `interpreter`, of the model's fp32 artifact."""
+        subject = Subject(model=_model_of(request), recipe=REFERENCE_RECIPE)
+        return self._or_fail(lambda: self._run.session.open(subject), subject)
+
+    @pytest.fixture
+    def int8_interpreter(self, request: pytest.FixtureRequest) -> TfliteInterpreter:
+        """As `interpreter`, of the model's int8 artifact."""
+        subject = Subject(model=_model_of(request), recipe=_INT8)
+        return self._or_fail(lambda: self._run.session.open(subject), subject)
+
+    @pytest.fixture
+    def dataset(self, request: pytest.FixtureRequest) -> Dataset | None:
+        """The dataset of the model under test, None if it declares none."""
+        name = _model_of(request)
+        try:
+            return self._run.session.dataset(name)
+        except QbenchError as error:
+            pytest.fail(f"{name}: {error}", pytrace=False)
+
+    @pytest.fixture
+    def gate(self, request: pytest.FixtureRequest) -> Gate:
+        """Measures and judges: `gate.latency`, `gate.size`, `gate.structure`, `gate.accuracy`."""
+        return Gate(request.config, self._run.session, subject_of(request.node), _marked(request.node))
+
+    def _or_fail(self, make: Callable[[], _T], subject: Subject) -> _T:
+        try:
+            return make()
+        except QbenchError as error:
+            for kind in self._run.kinds_without_verdict(subject):
+                self._run.session.note_error(subject, kind, error)
+            pytest.fail(str(error), pytrace=False)
+
+
+def subject_of(item: pytest.Item) -> Subject | None:
+    """The model and recipe that a test is run for, None if it is not run for each."""
+    found = item.callspec.params.get(SUBJECT_FIXTURE) if hasattr(item, "callspec") else None
+    return found if isinstance(found, Subject) else None
+
+
+def model_of(item: pytest.Item) -> str | None:
+    """The model that a test is run for, None if it is not run for each."""
+    found = item.callspec.params.get(MODEL_FIXTURE) if hasattr(item, "callspec") else None
+    return found if isinstance(found, str) else None
+
+
+def _model_of(request: pytest.FixtureRequest) -> str:
+    subject = subject_of(request.node)
+    return subject.model if subject else str(model_of(request.node))
+
+
+def _marked(item: pytest.Item) -> Tolerance:
+    """Tolerances of the nearest `qbench` marker."""
+    marker = item.get_closest_marker("qbench")
+    if marker is None:
+        return Tolerance()
+    if marker.args:
+        pytest.fail(f"the marker qbench of {item.nodeid} takes keyword arguments only, such as qbench(latency=0.10)")
+    try:
+        return Tolerance(**marker.kwargs)
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"the marker qbench of {item.nodeid} cannot be used: {error}", pytrace=False)

@@ -1,0 +1,100 @@
+"""Numbers in, verdicts out: the policy of the gate. No input or output, no clock, no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qbench.records import Against, Metric, MetricVerdict, Subject, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Differences of decimal fractions are not exact in binary: 0.985 - 0.983 is a little more than 0.002.
+_ROUNDING = 1e-9
+
+
+def judge(
+    subject: Subject,
+    metric: Metric,
+    *,
+    now: float,
+    reference: float,
+    tolerance: float,
+    against: Against = "baseline",
+    same_artifact: bool = False,
+) -> MetricVerdict:
+    """Judge an exact metric against a reference.
+
+    A change for the worse beyond `tolerance` fails. One for the better beyond it is `improved`: the
+    baseline is then so far off that it would hide a later regression. `same_artifact` says that the
+    bytes that were measured are those that were accepted, so that an equal value means `unchanged`.
+
+    Parameters
+    ----------
+    now, reference
+        Values in the metric's unit.
+    tolerance
+        How much worse is allowed: a share of the reference for a relative metric, else in its unit.
+    """
+    worse = worsening(metric, now=now, reference=reference)
+    if worse - tolerance > _ROUNDING:
+        verdict = Verdict.FAIL
+    elif same_artifact and now == reference:
+        verdict = Verdict.UNCHANGED
+    elif against == "baseline" and -worse - tolerance > _ROUNDING:
+        verdict = Verdict.IMPROVED
+    else:
+        verdict = Verdict.PASS
+    return MetricVerdict(
+        subject=subject,
+        metric=metric.name,
+        verdict=verdict,
+        against=against,
+        now=now,
+        reference=reference,
+        change=worse,
+        tolerance=tolerance,
+        advice=_ADVICE.get((verdict, against), ""),
+    )
+
+
+_ADVICE: dict[tuple[Verdict, Against], str] = {
+    (Verdict.FAIL, "baseline"): (
+        'if this is meant, accept it with --qbench-accept "why"; else undo what changed, or widen the tolerance'
+    ),
+    (Verdict.FAIL, "fp32"): "try a recipe that loses less, more calibration samples, or widen the tolerance",
+    (
+        Verdict.IMPROVED,
+        "baseline",
+    ): 'accept it with --qbench-accept "why", or a later regression down to the old value hides',
+}
+
+
+def worsening(metric: Metric, *, now: float, reference: float) -> float:
+    """How much worse `now` is than `reference`; negative is better; a share for a relative metric."""
+    difference = reference - now if metric.direction == "higher" else now - reference
+    if not metric.relative:
+        return difference
+    if reference == 0:
+        return 0.0 if difference == 0 else float("inf") if difference > 0 else float("-inf")
+    return difference / abs(reference)
+
+
+def not_judged(
+    subject: Subject, metric: str, verdict: Verdict, reason: str, *, advice: str = "", now: float | None = None
+) -> MetricVerdict:
+    """A verdict that no comparison led to: `missing`, `not comparable` or `error`."""
+    return MetricVerdict(subject=subject, metric=metric, verdict=verdict, reason=reason, advice=advice, now=now)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that a summary of several must show; `missing` if there are none."""
+    return min(verdicts, key=list(Verdict).index, default=Verdict.MISSING)
+
+
+def incomplete(verdicts: Iterable[MetricVerdict]) -> tuple[MetricVerdict, ...]:
+    """Verdicts that say something was not judged although it should have been.
+
+    `not comparable` is not among them: it says that there is nothing to judge with, and is shown.
+    """
+    return tuple(verdict for verdict in verdicts if verdict.verdict in {Verdict.MISSING, Verdict.ERROR})

@@ -1,0 +1,63 @@
+"""The metrics that qbench itself measures: unit, direction, and the tolerance that holds for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qbench.records import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class GatedMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric, and the key of its tolerance against the baseline; empty if it is only shown."""
+
+    metric: Metric
+    tolerance_key: str = ""
+
+
+def _gated(name: str, unit: str, direction: str, key: str = "", *, relative: bool = False) -> GatedMetric:
+    metric = Metric(name=name, unit=unit, direction="higher" if direction == "higher" else "lower", relative=relative)
+    return GatedMetric(metric=metric, tolerance_key=key)
+
+
+#: Accuracy on the evaluation set: share of examples whose label has the largest output.
+ACCURACY = "accuracy"
+#: Share of examples on which the artifact predicts what fp32 predicts.
+AGREEMENT = "agreement"
+SIZE = "size_bytes"
+LATENCY = "latency_ns"
+
+#: What each kind of measurement consists of. Names are those that a baseline file has.
+METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
+    "accuracy": (
+        _gated(ACCURACY, "", "higher", "accuracy_regression"),
+        _gated("top_k_accuracy", "", "higher", "accuracy_regression"),
+        _gated(AGREEMENT, "", "higher", "agreement_regression"),
+        _gated("flips", "examples", "lower"),
+        _gated("sqnr_db", "dB", "higher", "sqnr_db"),
+        _gated("max_error_lsb", "LSB", "lower"),
+    ),
+    "size": (
+        _gated(SIZE, "B", "lower", "size", relative=True),
+        _gated("weight_bytes", "B", "lower"),
+        _gated("arena_bytes", "B", "lower", "memory", relative=True),
+    ),
+    "structure": (
+        _gated("float_islands", "", "lower", "float_islands"),
+        _gated("quantize_dequantize", "operators", "lower", "quantize_dequantize"),
+        _gated("integer_compute", "", "higher", "integer_compute"),
+    ),
+}
+
+#: What is compared with fp32 of the same run instead of with the baseline.
+ACCURACY_DROP = Metric(name="accuracy_drop", unit="", direction="higher")
+LATENCY_METRIC = Metric(name=LATENCY, unit="ns", direction="lower", relative=True, exact=False)
+
+#: Names that a user's own metric must not take.
+RESERVED_NAMES = frozenset(
+    {gated.metric.name for kind in METRICS_BY_KIND.values() for gated in kind} | {ACCURACY_DROP.name, LATENCY}
+)

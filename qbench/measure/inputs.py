@@ -1,0 +1,138 @@
+"""From a dataset's examples to the bytes of an artifact's inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qbench.errors import DatasetError
+from qbench.models.datasets import SINGLE_INPUT, real_values
+from qbench.quant.affine import quantize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qbench.models.datasets import Array, Dataset
+    from qbench.records import TensorSpec
+
+#: Input dtypes that examples can be turned into; anything else is refused by name.
+_REAL = ("float32", "float16", "float64")
+_QUANTIZED = ("int8", "uint8", "int16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputEncoder:
+    """Turns the stored examples of one input of a dataset into one input tensor of an artifact.
+
+    Examples stored in 8 bits have only 256 possible values: each is encoded once and looked up, which
+    gives the same bytes as encoding every value.
+    """
+
+    stored: Array
+    spec: TensorSpec
+    scale: float | None
+    zero_point: int
+    dataset_name: str
+
+    def part(self, start: int, stop: int) -> InputEncoder:
+        """The encoder of the examples from `start` to `stop` alone."""
+        return replace(self, stored=self.stored[start:stop])
+
+    def write(self, start: int, stop: int, out: Array) -> None:
+        """Encode the examples from `start` to `stop` into `out`, of shape (stop - start, ...).
+
+        Raises
+        ------
+        DatasetError
+            If an example holds NaN and the input is quantized.
+        """
+        examples = self.stored[start:stop].reshape(out.shape)
+        if self._table is not None:
+            np.take(self._table, examples.view(np.uint8), out=out, mode="wrap")
+        else:
+            np.copyto(out, self._encode(examples), casting="unsafe")
+
+    @cached_property
+    def _table(self) -> Array | None:
+        """Encoded values by the bits of the stored one, None if there are too many to list."""
+        if self.stored.dtype.itemsize != 1 or self.scale is None:
+            return None
+        return self._encode(np.arange(256, dtype=np.uint8).view(self.stored.dtype)).astype(self.spec.dtype)
+
+    def _encode(self, examples: Array) -> Array:
+        real = real_values(examples, scale=self.scale, zero_point=self.zero_point)
+        if not self.spec.quantized:
+            return real
+        try:
+            return quantize(real, scale=self.spec.scales[0], zero_point=self.spec.zero_points[0], dtype=self.spec.dtype)
+        except ValueError as error:
+            raise DatasetError(f"dataset {self.dataset_name!r}: the input {self.spec.name!r}: {error}") from error
+
+
+def input_encoders(dataset: Dataset, specs: Sequence[TensorSpec]) -> tuple[InputEncoder, ...]:
+    """An encoder for each input of an artifact.
+
+    Raises
+    ------
+    DatasetError
+        If names, shapes or dtypes of the dataset do not fit the artifact's inputs.
+    """
+    return tuple(
+        InputEncoder(
+            stored=_array_for(spec, dataset, len(specs)),
+            spec=spec,
+            scale=dataset.input_scale,
+            zero_point=dataset.input_zero_point,
+            dataset_name=dataset.name,
+        )
+        for spec in specs
+    )
+
+
+def batch_axis(dataset: Dataset, specs: Sequence[TensorSpec]) -> bool:
+    """Whether the artifact's inputs have an axis for examples in front of an example's own axes."""
+    return all(len(spec.shape) == _array_for(spec, dataset, len(specs)).ndim for spec in specs)
+
+
+def _array_for(spec: TensorSpec, dataset: Dataset, inputs: int) -> Array:
+    arrays = dataset.input_arrays
+    single = inputs == 1 and len(arrays) == 1
+    array = next(iter(arrays.values())) if single else arrays.get(spec.name)
+    if array is None:
+        given = "one unnamed array" if set(arrays) == {SINGLE_INPUT} else f"the inputs {sorted(arrays)}"
+        raise DatasetError(
+            f"dataset {dataset.name!r} has {given}, and the artifact has {inputs} inputs, one of them called "
+            f"{spec.name!r}; give `inputs` as a mapping from the artifact's input names to arrays"
+        )
+    _check_shape(spec, array, dataset)
+    _check_dtype(spec, array, dataset)
+    return array
+
+
+def _check_shape(spec: TensorSpec, array: Array, dataset: Dataset) -> None:
+    example = array.shape[1:]
+    with_axis = spec.shape[1:]
+    if example not in (with_axis, spec.shape):
+        raise DatasetError(
+            f"dataset {dataset.name!r}: an example has the shape {example}, the input {spec.name!r} of the artifact "
+            f"expects {with_axis} for each example"
+        )
+
+
+def _check_dtype(spec: TensorSpec, array: Array, dataset: Dataset) -> None:
+    real = np.issubdtype(array.dtype, np.floating) or dataset.input_scale is not None
+    if spec.dtype in _REAL or (spec.quantized and spec.dtype in _QUANTIZED):
+        if real or np.issubdtype(array.dtype, np.integer):
+            return
+    elif spec.dtype in {"int32", "int64", "uint8", "int8", "int16", "uint32", "bool"}:
+        if not real and np.can_cast(array.dtype, spec.dtype, casting="same_kind"):
+            return
+    else:
+        raise DatasetError(f"the input {spec.name!r} of the artifact is {spec.dtype}, which qbench cannot feed")
+    raise DatasetError(
+        f"dataset {dataset.name!r}: examples are {array.dtype}{' with a scale' if dataset.input_scale else ''}, "
+        f"the input {spec.name!r} of the artifact is {spec.dtype}; expected values that it can hold"
+    )

@@ -1,0 +1,78 @@
+"""Recipes: named ways to quantize a model. What they say is here; `converter.py` carries it out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+#: Part of every cache key: a change of what a mode means must not find artifacts of the old meaning.
+RECIPE_VERSION = "1"
+
+Mode = Literal["fp32", "fp16", "dynamic", "int8", "int8-per-tensor", "int8-symmetric", "int16x8"]
+
+_CALIBRATED_MODES = ("int8", "int8-per-tensor", "int8-symmetric", "int16x8")
+
+
+class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One recipe, built in or from `[tool.qbench.recipe.<name>]`; exactly one of the first three is given.
+
+    Attributes
+    ----------
+    base
+        One of the built-in modes.
+    quantizer
+        The name of a recipe function of litert-quantizer, such as ``static_wi8_ai8``, applied to the float
+        `.tflite`.
+    function
+        ``module:function``, called with the bytes of the float `.tflite` and the calibration samples (an
+        iterable of mappings from input names to arrays of shape (1, ...)); returns the artifact's bytes.
+    converter
+        With `base`: attributes to set on the `TFLiteConverter`, after those that the mode sets.
+    calibration
+        Whether calibration samples are needed; derived from the rest where it is not said.
+    """
+
+    base: Mode | None = None
+    quantizer: str | None = None
+    function: str | None = None
+    converter: dict[str, Any] = {}
+    calibration: bool | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("base", "quantizer", "function") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of base, quantizer and function, found {' and '.join(given) or 'none'}")
+        if self.converter and self.base is None:
+            raise ValueError("`converter` settings go with `base`")
+        if self.function is not None and ":" not in self.function:
+            raise ValueError(f"function as 'module:function', found {self.function!r}")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the artifact depends on calibration samples."""
+        if self.calibration is not None:
+            return self.calibration
+        if self.base is not None:
+            return self.base in _CALIBRATED_MODES
+        return self.function is not None or (self.quantizer or "").startswith("static")
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether an artifact that equals the float one is a mistake."""
+        return self.base != "fp32" or bool(self.converter)
+
+
+#: The recipes that every project has.
+BUILTIN_RECIPES: dict[str, RecipeSpec] = {
+    "fp32": RecipeSpec(base="fp32"),
+    "fp16": RecipeSpec(base="fp16"),
+    "dynamic": RecipeSpec(base="dynamic"),
+    "int8": RecipeSpec(base="int8"),
+    "int8-per-tensor": RecipeSpec(base="int8-per-tensor"),
+    "int8-symmetric": RecipeSpec(base="int8-symmetric"),
+    "int16x8": RecipeSpec(base="int16x8"),
+}
+
+#: The recipe that all others are compared with.
+REFERENCE_RECIPE = "fp32"

@@ -1,0 +1,253 @@
+"""What the hooks hand on to: one pytest run over a session."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from qbench.benchmark_bridge import BenchmarkBridge
+from qbench.errors import AcceptRefusedError, QbenchError
+from qbench.fixtures import MODEL_FIXTURE, PER_MODEL, PER_SUBJECT, SUBJECT_FIXTURE, Fixtures, model_of, subject_of
+from qbench.models.config import load_config
+from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.plugin_progress import PytestProgress
+from qbench.records import Subject, SubjectResult
+from qbench.report.terminal import headline, render
+from qbench.session import Session, SessionOptions
+from qbench.session.acceptance import Acceptance, accept_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from qbench.models.config import Config
+    from qbench.session.inventory import Inventory
+
+#: Exit status of a run in CI in which nothing failed and something was not judged.
+EXIT_INCOMPLETE = 8
+
+_WORKER_KEY = "qbench"
+
+
+def start(config: pytest.Config) -> PytestRun:
+    """Read `[tool.qbench]`, register the fixtures, and open a session.
+
+    Raises
+    ------
+    pytest.UsageError
+        If something cannot be used: the table, a combination of options, the base ref.
+    """
+    bridge = BenchmarkBridge(config)
+    options = SessionOptions(
+        gate=bridge.gate,
+        accept=config.getoption("qbench_accept"),
+        base_ref=config.getoption("qbench_base_ref"),
+    )
+    try:
+        loaded = load_config(config.rootpath / "pyproject.toml")
+        if loaded is None:
+            raise pytest.UsageError("pyproject.toml speaks of [tool.qbench] and has no such table")
+        run = PytestRun(config, loaded, options, bridge)
+    except QbenchError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(Fixtures(run), "qbench-fixtures")
+    config.pluginmanager.register(bridge, "qbench-benchmark-bridge")
+    return run
+
+
+class PytestRun:
+    """One pytest run over a session: which tests there are, what became of them, what is said at the end."""
+
+    def __init__(
+        self, config: pytest.Config, declared: Config, options: SessionOptions, bridge: BenchmarkBridge
+    ) -> None:
+        self.declared = declared
+        self._config = config
+        self._bridge = bridge
+        self.session = Session(declared, options, PytestProgress(config))
+        self._absent: dict[Subject, str] = {}
+        self._inventory: Inventory | None = None
+        self._acceptance: Acceptance | None = None
+        self._refusal = ""
+        for option, known in (("qbench_model", declared.models), ("qbench_recipe", declared.recipes)):
+            for name in config.getoption(option):
+                if name not in known:
+                    flag = "--" + option.replace("_", "-")
+                    raise pytest.UsageError(f"{flag}: found {name!r}, expected one of {', '.join(known)}")
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Give a test its models and recipes, with ids such as ``mnist-mlp-int8``."""
+        wanted = set(metafunc.fixturenames)
+        if wanted & PER_SUBJECT:
+            subjects = self.declared.subjects
+            metafunc.fixturenames.append(SUBJECT_FIXTURE)
+            metafunc.parametrize(SUBJECT_FIXTURE, subjects, ids=[subject.id for subject in subjects], indirect=True)
+        elif wanted & PER_MODEL:
+            names = list(self.declared.models)
+            metafunc.fixturenames.append(MODEL_FIXTURE)
+            metafunc.parametrize(MODEL_FIXTURE, names, ids=names, indirect=True)
+
+    def select(self, items: list[pytest.Item]) -> None:
+        """Keep the tests of the models and recipes that were asked for, and tests of neither."""
+        models, recipes = self._config.getoption("qbench_model"), self._config.getoption("qbench_recipe")
+        if not models and not recipes:
+            return
+        kept: list[pytest.Item] = []
+        left: list[pytest.Item] = []
+        for item in items:
+            subject = subject_of(item)
+            name = subject.model if subject else model_of(item)
+            wanted = (not models or name is None or name in models) and (
+                not recipes or subject is None or subject.recipe in recipes
+            )
+            (kept if wanted else left).append(item)
+        if left:
+            self._config.hook.pytest_deselected(items=left)
+            items[:] = kept
+
+    def note_deselected(self, items: Iterable[pytest.Item]) -> None:
+        """Remember that tests of a subject were left out."""
+        for item in items:
+            if subject := subject_of(item):
+                self._absent.setdefault(subject, "its tests were deselected")
+
+    def prepare(self, items: Sequence[pytest.Item]) -> None:
+        """Build and check every artifact that the tests will ask for."""
+        if hasattr(self._config, "workerinput") or self._config.getoption("numprocesses", None):
+            # pytest-xdist: workers build what they are given, and the cache keeps them from doing it twice.
+            return
+        needed: dict[Subject, None] = {}
+        for item in items:
+            names = getattr(item, "fixturenames", ())
+            if subject := subject_of(item):
+                needed[subject] = None
+            elif name := model_of(item):
+                recipes = self.declared.models[name].recipes
+                asked = {"fp32_interpreter": REFERENCE_RECIPE, "int8_interpreter": "int8"}
+                needed |= {
+                    Subject(model=name, recipe=recipe): None
+                    for fixture, recipe in asked.items()
+                    if fixture in names and recipe in recipes
+                }
+        try:
+            self.session.prepare(list(needed))
+        except QbenchError as error:
+            raise pytest.UsageError(str(error)) from error
+
+    def kinds_without_verdict(self, subject: Subject) -> list[str]:
+        """Kinds of measurement of a subject about which nothing has been said yet."""
+        if subject not in self.declared.subjects:
+            return []
+        said = {verdict.metric for verdict in self.session.result(subject).verdicts}
+        measured = self.session.result(subject).measured
+        return [kind for kind in self.declared.expected_kinds(subject) if kind not in said | measured]
+
+    def note_report(self, item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+        """Note a failed or skipped test of a subject."""
+        subject = subject_of(item)
+        if subject is None:
+            return
+        if report.failed:
+            reason = str(call.excinfo.value) if call.excinfo else report.outcome
+            problem = f"{item.nodeid} failed: {reason.splitlines()[0] if reason else report.when}"
+            if not any(known in reason for known in self.session.result(subject).problems):
+                self.session.result(subject).problems.append(problem)
+        elif report.skipped:
+            self._absent[subject] = f"{item.nodeid} was skipped"
+
+    def merge_worker(self, output: dict[str, Any], error: object) -> None:
+        """Take over what a pytest-xdist worker measured; a worker that died took its results along."""
+        if _WORKER_KEY in output and not error:
+            results, absent = msgspec.json.decode(
+                output[_WORKER_KEY], type=tuple[list[SubjectResult], list[tuple[Subject, str]]]
+            )
+            self.session.merge({result.subject: result for result in results})
+            self._absent.update(dict(absent))
+
+    def finish(self, session: pytest.Session) -> None:
+        """End the run: name what was not judged, accept, and set the exit status."""
+        if hasattr(self._config, "workeroutput"):
+            payload = (list(self.session.results.values()), list(self._absent.items()))
+            self._config.workeroutput[_WORKER_KEY] = msgspec.json.encode(payload).decode()
+            return
+        if session.config.option.collectonly:
+            return
+        self._inventory = self.session.finish(self._absent)
+        if session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
+            self._bridge.refuse_saving("the run was interrupted")
+            return
+        if session.exitstatus == pytest.ExitCode.TESTS_FAILED or self._inventory.failed:
+            self._bridge.refuse_saving("a test of this run failed")
+        self._accept(session)
+        self._bridge.before_saving()
+        self._set_exit_status(session)
+
+    def explain(self, error: Exception, reporter: pytest.TerminalReporter) -> bool:
+        """Turn pytest-benchmark's exception at the end of a run into an exit status; False if it is not its."""
+        return self._bridge.explain(error, reporter)
+
+    def report(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the table and what else has to be said."""
+        inventory = self._inventory
+        if inventory is None or not (inventory.results or inventory.verdicts):
+            return
+        about = f"qbench: against {inventory.baselines}" if inventory.gated else "qbench"
+        reporter.section(about)
+        render(
+            inventory.results,
+            inventory.verdicts,
+            width=reporter._tw.fullwidth,  # noqa: SLF001 - pytest has no public width
+            colour=reporter._tw.hasmarkup,  # noqa: SLF001 - nor a public way to ask for colour
+            verbose=reporter.verbosity > 0,
+            stream=reporter._tw._file,  # noqa: SLF001 - nor its stream
+        )
+        for line in (*inventory.notes, *self._bridge.notes(), *self._acceptance_lines()):
+            reporter.write_line(line)
+        if inventory.gated:
+            reporter.write_line(f"gate: {headline(inventory.verdicts)}")
+            if inventory.incomplete and not inventory.failed:
+                where = "fails in CI" if not in_ci() else f"exit status {EXIT_INCOMPLETE}"
+                reporter.write_line(f"gate: not green: {len(inventory.incomplete)} not judged ({where})", yellow=True)
+
+    def _accept(self, session: pytest.Session) -> None:
+        reason = self.session.options.accept
+        if reason is None:
+            return
+        try:
+            self._acceptance = accept_results(
+                self.declared, self.session.results, reason=reason, fingerprint=self.session.fingerprint
+            )
+        except AcceptRefusedError as error:
+            self._refusal = str(error)
+        nothing = self._acceptance is not None and not self._acceptance.accepted and not self._acceptance.refused
+        if nothing:
+            self._refusal = "nothing was measured, so nothing is accepted"
+        if self._refusal or (self._acceptance and self._acceptance.refused):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _acceptance_lines(self) -> list[str]:
+        if self._refusal:
+            return [f"accept: {self._refusal}"]
+        if self._acceptance is None:
+            return []
+        lines = [f"accept: refused: {why}" for why in self._acceptance.refused.values()]
+        if self._acceptance.accepted:
+            folder = self.declared.baselines.name
+            lines.append(
+                f"accept: {len(self._acceptance.accepted)} baselines written to {folder}/; review them with "
+                f"`git diff {folder}/` and commit them"
+            )
+        return lines
+
+    def _set_exit_status(self, session: pytest.Session) -> None:
+        incomplete = self._inventory is not None and (self._inventory.incomplete or self._bridge.uncompared())
+        passed = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+        if incomplete and passed and self.session.options.gate and in_ci():
+            session.exitstatus = EXIT_INCOMPLETE
+
+
+def in_ci() -> bool:
+    """Whether the environment says that this is CI, as all its vendors do: `CI=true`."""
+    return os.environ.get("CI", "").lower() in {"true", "1", "yes"}

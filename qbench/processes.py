@@ -1,0 +1,181 @@
+"""A child process that answers requests, and what becomes of it when it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from qbench.errors import WorkerCrashedError, WorkerError, WorkerTimeoutError
+from qbench.frames import FrameError, read_frame, write_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+_STDERR_TAIL_BYTES = 2000
+_STOP_LIMIT_S = 5.0
+
+
+class ChildProcess:
+    """A child that reads frames on its standard input and answers on a pipe of its own.
+
+    Whatever the child prints (native libraries print to both streams) goes to a temporary file, whose
+    end is quoted when the child dies. The child gets a session of its own: Ctrl-C reaches the parent,
+    which then ends the child.
+
+    Parameters
+    ----------
+    arguments
+        The command line; the number of the reply pipe is appended to it.
+    environment
+        Variables to set in the child on top of this process's own.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+        self._arguments = list(arguments)
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> ChildProcess:
+        """Start the child."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child, at once if an exception is on its way out."""
+        self.stop(limit_s=0.0 if error else _STOP_LIMIT_S)
+
+    @property
+    def running(self) -> bool:
+        """Whether the child has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the child.
+
+        Raises
+        ------
+        WorkerError
+            If its command cannot be run.
+        """
+        read_end, write_end = os.pipe()
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
+                [*self._arguments, str(write_end)],
+                stdin=subprocess.PIPE,
+                stdout=self._printed,
+                stderr=self._printed,
+                pass_fds=(write_end,),
+                env={**os.environ, **self._environment},
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(read_end)
+            self._printed.close()
+            raise WorkerError(f"cannot start {self._arguments[0]!r}: {error}") from error
+        finally:
+            os.close(write_end)
+        self._replies = os.fdopen(read_end, "rb", buffering=0)
+
+    def ask(
+        self,
+        request: dict[str, Any],
+        blobs: tuple[bytes, ...] = (),
+        *,
+        doing: str,
+        limit_s: float,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+    ) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        """Send a request and wait for its answer.
+
+        Answers with a key ``progress`` are handed to `on_progress`, and the wait goes on.
+
+        Parameters
+        ----------
+        doing
+            What an error says the child was doing, such as ``loading mnist-mlp-int8``.
+        limit_s
+            Seconds to wait for each answer.
+
+        Raises
+        ------
+        WorkerCrashedError
+            If the child ends before it answers.
+        WorkerTimeoutError
+            If it does not answer in time; the child is ended.
+        """
+        process = self._started()
+        stdin = process.stdin
+        assert stdin is not None  # noqa: S101 - Popen was given PIPE
+        try:
+            write_frame(stdin, request, blobs)
+            while True:
+                self._wait_readable(doing, limit_s)
+                frame = read_frame(self._replies)
+                if frame is None:
+                    raise self._death(doing)
+                if "progress" not in frame[0]:
+                    return frame
+                if on_progress is not None:
+                    on_progress(frame[0])
+        except (OSError, FrameError) as error:
+            raise self._death(doing) from error
+
+    def stop(self, *, limit_s: float = _STOP_LIMIT_S) -> None:
+        """End the child: its input is closed, and after `limit_s` seconds it is killed."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if process.stdin is not None:
+            # A dead child leaves a pipe that cannot be flushed; there is nothing to save.
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._replies.close()
+        self._printed.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise WorkerError("the worker process was asked before it was started, or after it was stopped")
+        return self._process
+
+    def _wait_readable(self, doing: str, limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._replies, selectors.EVENT_READ)
+            while not selector.select(max(0.0, deadline - time.monotonic())):
+                if time.monotonic() >= deadline:
+                    self.stop(limit_s=0.0)
+                    raise WorkerTimeoutError(doing, limit_s=limit_s)
+
+    def _death(self, doing: str) -> WorkerCrashedError:
+        """The error for a child that closed its pipes; it is ended if it still runs."""
+        process = self._started()
+        try:
+            returncode = process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            returncode = process.wait()
+        self._printed.seek(0, os.SEEK_END)
+        self._printed.seek(max(0, self._printed.tell() - _STDERR_TAIL_BYTES))
+        tail = self._printed.read().decode(errors="replace")
+        self.stop(limit_s=0.0)
+        return WorkerCrashedError(doing, returncode=returncode, stderr=tail)
+
+
+def module_command(module: str) -> list[str]:
+    """The command that runs a module of qbench in this Python."""
+    return [sys.executable, "-m", module]

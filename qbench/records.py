@@ -1,0 +1,195 @@
+"""Frozen records that cross a process or reach the disk, in the words of docs/architecture.md."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class Verdict(str, Enum):
+    """What the gate says about one metric of one model and recipe, from what must be seen first to last."""
+
+    FAIL = "fail"
+    ERROR = "error"
+    MISSING = "missing"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not comparable"
+    IMPROVED = "improved"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    UNCHANGED = "unchanged"
+
+    @property
+    def green(self) -> bool:
+        """Whether this verdict says that the metric is no worse than what was accepted."""
+        return self in {Verdict.PASS, Verdict.UNCHANGED, Verdict.IMPROVED}
+
+    def __str__(self) -> str:
+        """The word itself, also on Python versions whose enums print their class."""
+        return self.value
+
+
+Direction = Literal["higher", "lower"]
+Against = Literal["baseline", "fp32", "limit"]
+RuntimeName = Literal["litert", "tf.lite"]
+KernelSet = Literal["builtin", "reference", "no-delegates"]
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One model under one recipe: what a test is parametrized over."""
+
+    model: str
+    recipe: str
+
+    @property
+    def id(self) -> str:
+        """The readable test id, such as ``mnist-mlp-int8``."""
+        return f"{self.model}-{self.recipe}"
+
+
+class RuntimeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How an artifact is run: with its bytes, the identity of what is measured."""
+
+    runtime: RuntimeName = "litert"
+    threads: int = 1
+    kernels: KernelSet = "builtin"
+
+
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One tensor of an artifact: its type and how integers in it stand for real values.
+
+    ``real = (stored - zero_point) * scale``; `scales` is empty for a tensor that is not quantized and
+    has one entry per index of `quantized_dimension` for a per-channel one. A dimension whose size is
+    not fixed is -1.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    quantized_dimension: int = 0
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the stored values are integers that stand for real values."""
+        return bool(self.scales)
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """The `.tflite` file that a recipe made of a model, addressed by the SHA-256 of its bytes."""
+
+    subject: Subject
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured quantity: how it is called, printed and compared.
+
+    `relative` says that a tolerance is a share of the reference (0.01 is one per cent) instead of a
+    distance in the metric's own unit.
+    """
+
+    name: str
+    unit: str
+    direction: Direction
+    relative: bool = False
+    exact: bool = True
+
+
+class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on one metric of one subject, with everything a reader needs to believe it.
+
+    `change` has the unit of the tolerance: a share for relative metrics, the metric's unit otherwise;
+    positive means worse.
+    """
+
+    subject: Subject
+    metric: str
+    verdict: Verdict
+    against: Against = "baseline"
+    now: float | None = None
+    reference: float | None = None
+    change: float | None = None
+    tolerance: float | None = None
+    reason: str = ""
+    advice: str = ""
+
+
+class LatencySample(msgspec.Struct, frozen=True, kw_only=True):
+    """Latency of one invoke as one run measured it, in nanoseconds.
+
+    Quartiles and Tukey whiskers are kept as pytest-benchmark computes them, so that its comparison
+    table can be filled from the baseline store alone.
+    """
+
+    median_ns: float
+    mean_ns: float
+    stddev_ns: float
+    min_ns: float
+    max_ns: float
+    q1_ns: float
+    q3_ns: float
+    whisker_low_ns: float
+    whisker_high_ns: float
+    rounds: int
+    iterations: int
+    outliers: str
+
+
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
+    """The environment as far as it changes results."""
+
+    cpu: str
+    instruction_sets: tuple[str, ...]
+    system: str
+    python: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    kernels: str
+
+
+class SubjectResult(msgspec.Struct, kw_only=True):
+    """What one run measured of one subject and what was said about it; it crosses from worker to controller.
+
+    Attributes
+    ----------
+    measured
+        Kinds of measurement that were made.
+    metrics
+        Values by metric name, in the metric's unit.
+    predictions
+        Per-example predictions as the bytes of an `.npy` file, empty if there are none.
+    problems
+        Why this result must not become a baseline: crashes, failed tests.
+    """
+
+    subject: Subject
+    artifact: Artifact | None = None
+    measured: set[str] = msgspec.field(default_factory=set)
+    metrics: dict[str, float] = msgspec.field(default_factory=dict)
+    operators: dict[str, int] = msgspec.field(default_factory=dict)
+    weight_bytes_by_dtype: dict[str, int] = msgspec.field(default_factory=dict)
+    latency: LatencySample | None = None
+    predictions: bytes = b""
+    dataset_digest: str = ""
+    verdicts: list[MetricVerdict] = msgspec.field(default_factory=list)
+    problems: list[str] = msgspec.field(default_factory=list)
+
+    def absorb(self, other: SubjectResult) -> None:
+        """Add what another process measured of the same subject."""
+        self.artifact = self.artifact or other.artifact
+        self.measured |= other.measured
+        self.metrics |= other.metrics
+        self.operators = self.operators or other.operators
+        self.weight_bytes_by_dtype = self.weight_bytes_by_dtype or other.weight_bytes_by_dtype
+        self.latency = self.latency or other.latency
+        self.predictions = self.predictions or other.predictions
+        self.dataset_digest = self.dataset_digest or other.dataset_digest
+        self.verdicts += other.verdicts
+        self.problems += other.problems

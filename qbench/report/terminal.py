@@ -1,0 +1,145 @@
+"""The table and the sentences at the end of a run, for people at a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from qbench.records import Subject, Verdict
+from qbench.report.wording import format_size, format_time, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TextIO
+
+    from qbench.records import MetricVerdict, SubjectResult
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.UNCHANGED: "green",
+    Verdict.IMPROVED: "cyan",
+    Verdict.FAIL: "bold red",
+    Verdict.ERROR: "bold red",
+    Verdict.MISSING: "yellow",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_COMPARABLE: "yellow",
+}
+
+#: Below this width a row's name and its numbers do not fit beside each other.
+_NARROW_COLUMNS = 100
+
+_REFERENCE = "fp32"
+
+
+def render(
+    results: Mapping[Subject, SubjectResult],
+    verdicts: Sequence[MetricVerdict],
+    *,
+    width: int,
+    colour: bool,
+    verbose: bool,
+    stream: TextIO,
+) -> None:
+    """Print the table of a run, and a sentence for every verdict that a reader has to know.
+
+    Parameters
+    ----------
+    width
+        Columns of the terminal.
+    verbose
+        Whether verdicts that are green get their sentence too.
+    """
+    console = Console(
+        file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False, soft_wrap=False
+    )
+    console.print(_table(results, verdicts, narrow=width < _NARROW_COLUMNS))
+    shown = [verdict for verdict in verdicts if verbose or not verdict.verdict.green]
+    for verdict, count in _grouped(shown):
+        line = Text()
+        line.append(f"{verdict.verdict}: ", style=_STYLES[verdict.verdict])
+        line.append(sentence(verdict) if count == 1 else f"{count} times: {_of_many(verdict)}")
+        console.print(line)
+
+
+def headline(verdicts: Sequence[MetricVerdict]) -> str:
+    """How many verdicts of each kind there are, the worst first."""
+    counted = Counter(verdict.verdict for verdict in verdicts)
+    return ", ".join(f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict])
+
+
+def _table(results: Mapping[Subject, SubjectResult], verdicts: Sequence[MetricVerdict], *, narrow: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=narrow)
+    table.add_column("model-recipe", no_wrap=False, overflow="fold", min_width=14)
+    for name in ("size", "accuracy", "latency"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("vs fp32" if narrow else "size and latency vs fp32", justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold", min_width=11)
+    by_subject: dict[Subject, list[MetricVerdict]] = {}
+    for verdict in verdicts:
+        by_subject.setdefault(verdict.subject, []).append(verdict)
+    for subject in dict.fromkeys([*results, *by_subject]):
+        result = results.get(subject)
+        reference = results.get(Subject(model=subject.model, recipe=_REFERENCE))
+        table.add_row(
+            subject.id, *_cells(result, reference), _verdict_cell(by_subject.get(subject, []), measured=bool(result))
+        )
+    return table
+
+
+def _cells(result: SubjectResult | None, reference: SubjectResult | None) -> tuple[str, ...]:
+    if result is None:
+        return ("-", "-", "-", "-")
+    size, accuracy = result.metrics.get("size_bytes"), result.metrics.get("accuracy")
+    latency = result.latency.median_ns if result.latency else None
+    float_size = reference.metrics.get("size_bytes") if reference else None
+    float_latency = reference.latency.median_ns if reference and reference.latency else None
+    return (
+        "-" if size is None else format_size(size),
+        "-" if accuracy is None else f"{accuracy:.4f}",
+        "-" if latency is None else format_time(latency),
+        f"{_ratio(size, float_size)} {_ratio(latency, float_latency)}",
+    )
+
+
+def _ratio(value: float | None, reference: float | None) -> str:
+    return "    -" if value is None or not reference else f"{value / reference:.2f}x"
+
+
+def _verdict_cell(verdicts: Iterable[MetricVerdict], *, measured: bool) -> Text:
+    """Each verdict once, the worst first, with the metrics it is about unless it is green."""
+    cell = Text()
+    by_verdict: dict[Verdict, list[str]] = {}
+    for verdict in verdicts:
+        by_verdict.setdefault(verdict.verdict, []).append(_short(verdict.metric))
+    for word in sorted(by_verdict, key=list(Verdict).index):
+        if cell:
+            cell.append(", ")
+        names = "" if word.green else f" ({' '.join(dict.fromkeys(by_verdict[word]))})"
+        cell.append(f"{word}{names}", style=_STYLES[word])
+    return cell or Text("measured" if measured else "-", style="dim")
+
+
+def _short(metric: str) -> str:
+    return metric.removesuffix("_ns").removesuffix("_bytes")
+
+
+def _grouped(verdicts: Iterable[MetricVerdict]) -> list[tuple[MetricVerdict, int]]:
+    """Verdicts without a number that say the same of several subjects are told once."""
+    groups: dict[tuple[object, ...], list[MetricVerdict]] = {}
+    for verdict in verdicts:
+        alike = verdict.verdict == Verdict.NOT_COMPARABLE and verdict.reference is None
+        key = (
+            (verdict.metric, verdict.verdict, verdict.reason)
+            if alike
+            else (verdict.subject, verdict.metric, len(groups))
+        )
+        groups.setdefault(key, []).append(verdict)
+    return [(group[0], len(group)) for group in groups.values()]
+
+
+def _of_many(verdict: MetricVerdict) -> str:
+    return f"{verdict.metric}: {verdict.reason}."

@@ -1,0 +1,157 @@
+"""From declared subjects to artifacts that are known to be whole and to run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qbench.errors import ArtifactError, ConfigError, DatasetError, QbenchError
+from qbench.models.artifact_checks import check_float, check_quantized, check_weights_present
+from qbench.models.cache import ArtifactCache, cache_folder
+from qbench.models.convert import Builder, BuiltArtifact
+from qbench.models.datasets import Dataset
+from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.models.structure import read_structure
+from qbench.records import Subject
+from qbench.runtime.process import Preflight, PreflightWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qbench.models.config import Config
+    from qbench.models.structure import Structure
+    from qbench.progress import Progress
+    from qbench.records import Artifact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An artifact that ran once in a worker process and passed its checks."""
+
+    artifact: Artifact
+    content: bytes
+    structure: Structure
+    preflight: Preflight
+
+
+class Datasets:
+    """The datasets of a configuration's models, each loaded once."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._loaded: dict[str, Dataset] = {}
+
+    def of(self, model: str) -> Dataset | None:
+        """The dataset of `model`, None if it declares none.
+
+        Raises
+        ------
+        ConfigError
+            If ``module:function`` cannot be imported.
+        DatasetError
+            If the function raises, or gives something else than a `Dataset`.
+        """
+        declared = self._config.models[model].dataset
+        if declared is None:
+            return None
+        if declared not in self._loaded:
+            self._loaded[declared] = self._load(declared, f"tool.qbench.models.{model}.dataset")
+        return self._loaded[declared]
+
+    def _load(self, declared: str, key: str) -> Dataset:
+        if str(self._config.root) not in sys.path:
+            sys.path.insert(0, str(self._config.root))
+        module, _, name = declared.partition(":")
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(key, found=f"{declared!r} ({error})", expected="'module:function'") from error
+        try:
+            dataset = function()
+        except QbenchError:
+            raise
+        except Exception as error:
+            raise DatasetError(f"{declared} raised {type(error).__name__}: {error}") from error
+        if not isinstance(dataset, Dataset):
+            raise DatasetError(f"{declared} returned {type(dataset).__name__}; expected a qbench.Dataset")
+        return dataset
+
+
+def with_references(config: Config, subjects: Sequence[Subject]) -> tuple[Subject, ...]:
+    """`subjects` and the fp32 of each of their models, which comes first: the others are compared with it."""
+    references: dict[Subject, None] = {}
+    for subject in subjects:
+        model = config.models[subject.model]
+        if not model.source.given_recipes or REFERENCE_RECIPE in model.source.given_recipes:
+            references[Subject(model=subject.model, recipe=REFERENCE_RECIPE)] = None
+    return tuple({**references, **dict.fromkeys(subjects)})
+
+
+def prepare(
+    config: Config, subjects: Sequence[Subject], datasets: Datasets, progress: Progress
+) -> dict[Subject, Prepared | QbenchError]:
+    """Build, run once and check the artifacts of `subjects`; what cannot be used is an error in its place.
+
+    Give the fp32 of a model along with its other recipes (see `with_references`): whether a recipe
+    changed anything is checked against it.
+    """
+    cache = ArtifactCache(cache_folder(config.cache))
+    with progress.task("converting") as report, Builder(config, cache, datasets.of) as builder:
+        built = builder.build(subjects, report)
+    prepared: dict[Subject, Prepared | QbenchError] = {}
+    with (
+        progress.task("checking") as report,
+        PreflightWorker(config.options, limit_s=config.preflight_timeout_s) as worker,
+    ):
+        for done, (subject, result) in enumerate(built.items()):
+            report(done, len(built), subject.id)
+            if isinstance(result, QbenchError):
+                prepared[subject] = result
+                continue
+            reference = prepared.get(Subject(model=subject.model, recipe=REFERENCE_RECIPE))
+            try:
+                prepared[subject] = _check(config, result, reference, worker)
+            except QbenchError as error:
+                prepared[subject] = error
+    return prepared
+
+
+def _check(
+    config: Config, built: BuiltArtifact, reference: Prepared | QbenchError | None, worker: PreflightWorker
+) -> Prepared:
+    artifact = built.artifact
+    subject = artifact.subject
+    try:
+        content = artifact.path.read_bytes()
+        # The runtime verifies the file before this process reads it.
+        preflight = worker.check(content, name=subject.id)
+        structure = read_structure(content)
+        _check_content(config, built, structure, reference)
+    except OSError as error:
+        raise ArtifactError(f"{subject.id}: the artifact cannot be read: {error}") from error
+    except ArtifactError as error:
+        raise type(error)(_named(subject, error)) from error
+    return Prepared(artifact=artifact, content=content, structure=structure, preflight=preflight)
+
+
+def _check_content(
+    config: Config, built: BuiltArtifact, structure: Structure, reference: Prepared | QbenchError | None
+) -> None:
+    subject = built.artifact.subject
+    if len(structure.signatures) > 1:
+        raise ArtifactError(
+            f"it has the signatures {list(structure.signatures)}; qbench measures artifacts with one: "
+            "export each signature as a model of its own"
+        )
+    check_weights_present(structure, built.artifact.size_bytes, built.weight_elements)
+    if subject.recipe == REFERENCE_RECIPE:
+        check_float(structure)
+    elif isinstance(reference, Prepared) and config.recipes[subject.recipe].quantizes:
+        check_quantized(structure, reference.structure, subject.recipe)
+
+
+def _named(subject: Subject, error: Exception) -> str:
+    text = str(error)
+    return text if text.startswith(subject.id) else f"{subject.id}: {text}"

@@ -1,0 +1,135 @@
+"""What results are compared with: the baselines of a run, each read once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qbench.baseline.sources import BaselineFiles, FolderFiles, GitFiles
+from qbench.baseline.store import BaselineReader
+from qbench.errors import BaselineError
+from qbench.files import rounded
+from qbench.judge.gate import judge, not_judged
+from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from qbench.baseline.schema import Baseline
+    from qbench.judge.metrics import GatedMetric
+    from qbench.judge.tolerance import Tolerance
+    from qbench.models.config import Config
+
+_ACCEPT = 'run `pytest benchmarks/ --qbench-accept "why"` and commit baselines/'
+
+
+class References:
+    """The baselines that a run compares with.
+
+    A subject that the commit `base_ref` does not know is new: it is compared with the working tree's
+    baseline, which its pull request brings along and its reviewer sees.
+    """
+
+    def __init__(self, config: Config, base_ref: str | None) -> None:
+        tree = BaselineReader(FolderFiles(config.baselines))
+        self._readers = [tree]
+        if base_ref is not None:
+            self._readers.insert(0, BaselineReader(GitFiles(config.baselines, base_ref)))
+        self._read: dict[Subject, tuple[Baseline, BaselineReader] | BaselineError | None] = {}
+
+    @property
+    def files(self) -> BaselineFiles:
+        """Where baselines are read from first."""
+        return self._readers[0].files
+
+    def accepted_subjects(self) -> tuple[Subject, ...]:
+        """Every subject that was accepted, where baselines are read from first."""
+        return self._readers[0].subjects()
+
+    def baseline(self, subject: Subject) -> Baseline | None:
+        """The baseline of a subject, None if it has none.
+
+        Raises
+        ------
+        BaselineError
+            If it cannot be read.
+        """
+        found = self._find(subject)
+        return None if found is None else found[0]
+
+    def predictions(self, subject: Subject) -> npt.NDArray[Any] | None:
+        """The accepted per-example predictions of a subject, None if none were kept."""
+        found = self._find(subject)
+        return None if found is None else found[1].predictions(found[0])
+
+    def artifact(self, subject: Subject) -> bytes | None:
+        """The bytes of the accepted artifact of a subject, None if they are missing."""
+        found = self._find(subject)
+        return None if found is None else found[1].artifact(found[0])
+
+    def judge(
+        self,
+        subject: Subject,
+        metrics: Sequence[GatedMetric],
+        result: SubjectResult,
+        tolerance: Tolerance,
+        *,
+        kind: str,
+        reevaluated: dict[str, float] | None = None,
+    ) -> list[MetricVerdict]:
+        """Judge the measured metrics that have a tolerance against the subject's baseline.
+
+        Parameters
+        ----------
+        reevaluated
+            Values of the accepted artifact measured in this run, to compare with in place of those kept.
+        """
+        try:
+            baseline = self.baseline(subject)
+        except BaselineError as error:
+            return [not_judged(subject, kind, Verdict.ERROR, str(error))]
+        if baseline is None:
+            reason = f"{self.files.describe()} has no baseline of {subject.id}"
+            return [not_judged(subject, kind, Verdict.MISSING, reason, advice=_ACCEPT)]
+        same = result.artifact is not None and result.artifact.sha256 == baseline.artifact.sha256
+        accepted = baseline.metrics if reevaluated is None else reevaluated
+        verdicts = []
+        for gated in metrics:
+            name, allowed = gated.metric.name, tolerance.for_metric(gated.tolerance_key)
+            if name not in result.metrics or allowed is None:
+                continue
+            now = rounded(result.metrics[name])
+            if name not in accepted:
+                reason = f"the baseline of {subject.id} has no {name}"
+                verdicts.append(not_judged(subject, name, Verdict.MISSING, reason, advice=_ACCEPT, now=now))
+                continue
+            verdicts.append(
+                judge(
+                    subject,
+                    gated.metric,
+                    now=now,
+                    reference=rounded(accepted[name]),
+                    tolerance=allowed,
+                    same_artifact=same,
+                )
+            )
+        return verdicts
+
+    def _find(self, subject: Subject) -> tuple[Baseline, BaselineReader] | None:
+        if subject not in self._read:
+            self._read[subject] = self._look(subject)
+        found = self._read[subject]
+        if isinstance(found, BaselineError):
+            raise found
+        return found
+
+    def _look(self, subject: Subject) -> tuple[Baseline, BaselineReader] | BaselineError | None:
+        for reader in self._readers:
+            try:
+                baseline = reader.read(subject)
+            except BaselineError as error:
+                return error
+            if baseline is not None:
+                return baseline, reader
+        return None

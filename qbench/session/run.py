@@ -1,0 +1,246 @@
+"""One run: prepare artifacts, measure them, judge what was measured. Usable without pytest.
+
+session = Session(load_config(Path("pyproject.toml")), SessionOptions(gate=True))
+session.prepare(session.config.subjects)
+for subject in session.config.subjects:
+    session.measure_size(subject)
+    session.measure_accuracy(subject)
+report = session.finish()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qbench.baseline.schema import encode_predictions
+from qbench.errors import ArtifactError, BaselineError, QbenchError
+from qbench.judge.gate import not_judged
+from qbench.judge.metrics import METRICS_BY_KIND
+from qbench.measure.footprint import size_metrics, structure_metrics
+from qbench.measure.inputs import batch_axis, input_encoders
+from qbench.measure.latency import latency_sample
+from qbench.progress import NoProgress, Progress
+from qbench.records import LatencySample, MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
+from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
+from qbench.session.inventory import Inventory, take_inventory
+from qbench.session.preparation import Datasets, Prepared, prepare, with_references
+from qbench.session.quality import Quality
+from qbench.session.references import References
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qbench.judge.tolerance import Tolerance
+    from qbench.models.config import Config
+    from qbench.models.datasets import Dataset
+
+
+class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked to do.
+
+    Attributes
+    ----------
+    gate
+        Judge against the baseline; without it, values are only measured and shown.
+    accept
+        The reason with which results become the baseline; None to leave baselines alone.
+    base_ref
+        The commit to read baselines from; None for the working tree.
+    """
+
+    gate: bool = False
+    accept: str | None = None
+    base_ref: str | None = None
+
+
+class Session:
+    """One run over the declared subjects.
+
+    Parameters
+    ----------
+    config
+        What is declared.
+    options
+        What to do.
+    progress
+        Where long work tells how far it is.
+    """
+
+    def __init__(self, config: Config, options: SessionOptions, progress: Progress | None = None) -> None:
+        self.config = config
+        self.options = options
+        self.progress = progress or NoProgress()
+        self.datasets = Datasets(config)
+        self.references = References(config, options.base_ref)
+        self.fingerprint = take_fingerprint(config.options)
+        self.results: dict[Subject, SubjectResult] = {}
+        self._prepared: dict[Subject, Prepared | QbenchError] = {}
+        self._quality = Quality(config, self.references, self.datasets, self.prepared, self.progress)
+
+    @property
+    def fingerprint_id(self) -> str:
+        """Short name of this environment, under which latency is kept."""
+        return fingerprint_id(self.fingerprint)
+
+    def prepare(self, subjects: Sequence[Subject]) -> None:
+        """Build and check the artifacts of `subjects` and of the fp32 that they are compared with."""
+        missing = [subject for subject in with_references(self.config, subjects) if subject not in self._prepared]
+        if missing:
+            self._prepared.update(prepare(self.config, missing, self.datasets, self.progress))
+
+    def prepared(self, subject: Subject) -> Prepared:
+        """The artifact of a subject, built now if it was not prepared before.
+
+        Raises
+        ------
+        QbenchError
+            If there is none that can be used; the error is noted as the subject's.
+        """
+        self.prepare([subject])
+        found = self._prepared[subject]
+        if isinstance(found, QbenchError):
+            self.result(subject).problems.append(str(found))
+            raise found
+        self.result(subject).artifact = found.artifact
+        return found
+
+    def result(self, subject: Subject) -> SubjectResult:
+        """What was measured of a subject so far."""
+        return self.results.setdefault(subject, SubjectResult(subject=subject))
+
+    def dataset(self, model: str) -> Dataset | None:
+        """The dataset of a model, None if it declares none."""
+        return self.datasets.of(model)
+
+    def open(self, subject: Subject) -> TfliteInterpreter:
+        """An interpreter of the subject's artifact, its inputs filled with the first example of the dataset.
+
+        Raises
+        ------
+        QbenchError
+            If the artifact cannot be used, or the dataset does not fit it.
+        """
+        interpreter = open_interpreter(self.prepared(subject).content, self.config.options)
+        interpreter.subject = subject
+        dataset = self.dataset(subject.model)
+        if dataset is not None:
+            with_axis = batch_axis(dataset, interpreter.inputs)
+            rows = interpreter.inputs[0].shape[0] if with_axis else 1
+            for index, encoder in enumerate(input_encoders(dataset, interpreter.inputs)):
+                view = interpreter.input_view(index)
+                for row in range(min(rows, dataset.examples)):
+                    encoder.write(row, row + 1, view[row : row + 1] if with_axis else view[None])
+                del view
+        return interpreter
+
+    def measure_size(self, subject: Subject, marked: Tolerance | None = None) -> list[MetricVerdict]:
+        """Measure and judge the bytes of the subject's artifact."""
+        prepared = self.prepared(subject)
+        interpreter = open_interpreter(prepared.content, self.config.options)
+        metrics = size_metrics(prepared.artifact, prepared.structure, interpreter)
+        return self._record(subject, "size", metrics, marked)
+
+    def measure_structure(self, subject: Subject, marked: Tolerance | None = None) -> list[MetricVerdict]:
+        """Measure and judge what is inside the subject's artifact."""
+        prepared = self.prepared(subject)
+        result = self.result(subject)
+        result.operators = prepared.structure.operators
+        result.weight_bytes_by_dtype = prepared.structure.weight_bytes
+        return self._record(subject, "structure", structure_metrics(prepared.structure), marked)
+
+    def measure_accuracy(
+        self, subject: Subject, marked: Tolerance | None = None, dataset: Dataset | None = None
+    ) -> list[MetricVerdict]:
+        """Evaluate the subject's artifact on its dataset and judge it against fp32 and the baseline.
+
+        Raises
+        ------
+        QbenchError
+            If the artifact cannot be used, the dataset does not fit it, or an output is NaN.
+        """
+        measured = self._quality.measure(subject, dataset)
+        result = self.result(subject)
+        result.dataset_digest = measured.dataset.digest
+        if measured.predictions is not None:
+            result.predictions = encode_predictions(measured.predictions)
+        verdicts = self._record(subject, "accuracy", measured.metrics, marked, judge=False)
+        if self.options.gate or self.options.accept is not None:
+            tolerance = self.config.tolerance_of(subject, marked)
+            judged = self._quality.judge(subject, measured, tolerance, baseline=self.options.gate)
+            result.verdicts += judged
+            verdicts += judged
+        return verdicts
+
+    def measure_latency(self, subject: Subject, stats: Any, *, iterations: int) -> list[MetricVerdict]:
+        """Keep the statistics of a finished pytest-benchmark run; they are shown, not judged.
+
+        Raises
+        ------
+        MeasurementError
+            If nothing was timed.
+        """
+        result = self.result(subject)
+        result.latency = latency_sample(stats, iterations=iterations)
+        result.measured.add("latency")
+        if not self.options.gate:
+            return []
+        verdict = not_judged(
+            subject,
+            "latency_ns",
+            Verdict.NOT_COMPARABLE,
+            "latency is measured, kept and shown; a recorded time is no evidence about another run, and judging it "
+            "needs both artifacts measured side by side",
+            now=result.latency.median_ns,
+        )
+        result.verdicts.append(verdict)
+        return [verdict]
+
+    def accepted_latency(self, subject: Subject) -> LatencySample | None:
+        """The accepted latency of a subject on a machine like this one, None if there is none."""
+        try:
+            baseline = self.references.baseline(subject)
+        except BaselineError:
+            return None  # Said where the baseline is judged.
+        accepted = baseline.latency.get(self.fingerprint_id) if baseline else None
+        return accepted.sample if accepted else None
+
+    def note_error(self, subject: Subject, kind: str, error: Exception) -> MetricVerdict:
+        """Make an error the verdict of a kind of measurement; the run goes on."""
+        advice = "see docs/usage.md, 'When an artifact cannot be used'" if isinstance(error, ArtifactError) else ""
+        verdict = not_judged(subject, kind, Verdict.ERROR, str(error), advice=advice)
+        result = self.result(subject)
+        result.verdicts.append(verdict)
+        if str(error) not in result.problems:
+            result.problems.append(str(error))
+        return verdict
+
+    def merge(self, results: Mapping[Subject, SubjectResult]) -> None:
+        """Add what another process of the same run measured."""
+        for subject, other in results.items():
+            self.result(subject).absorb(other)
+
+    def finish(self, absent: Mapping[Subject, str] | None = None) -> Inventory:
+        """Name everything that was declared or accepted and not judged.
+
+        Parameters
+        ----------
+        absent
+            Why a subject was not measured, where something is known: deselected, skipped.
+        """
+        return take_inventory(self.config, self.results, self.references, absent or {}, gate=self.options.gate)
+
+    def _record(
+        self, subject: Subject, kind: str, metrics: dict[str, float], marked: Tolerance | None, *, judge: bool = True
+    ) -> list[MetricVerdict]:
+        result = self.result(subject)
+        result.measured.add(kind)
+        result.metrics |= metrics
+        if not judge or not self.options.gate:
+            return []
+        tolerance = self.config.tolerance_of(subject, marked)
+        verdicts = self.references.judge(subject, METRICS_BY_KIND[kind], result, tolerance, kind=kind)
+        result.verdicts += verdicts
+        return verdicts
