@@ -13,7 +13,7 @@ from qbench.records import Subject, Verdict
 from qbench.report.wording import format_size, format_time, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from qbench.records import MetricVerdict, SubjectResult
@@ -73,7 +73,7 @@ def headline(verdicts: Sequence[MetricVerdict]) -> str:
 
 def _table(results: Mapping[Subject, SubjectResult], verdicts: Sequence[MetricVerdict], *, narrow: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=narrow)
-    table.add_column("model-recipe", no_wrap=False, overflow="fold", min_width=14)
+    table.add_column("model, recipe", overflow="fold", no_wrap=not narrow)
     for name in ("size", "accuracy", "latency"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("vs fp32" if narrow else "size and latency vs fp32", justify="right", no_wrap=True)
@@ -81,13 +81,25 @@ def _table(results: Mapping[Subject, SubjectResult], verdicts: Sequence[MetricVe
     by_subject: dict[Subject, list[MetricVerdict]] = {}
     for verdict in verdicts:
         by_subject.setdefault(verdict.subject, []).append(verdict)
-    for subject in dict.fromkeys([*results, *by_subject]):
+    model = ""
+    for subject in sorted(dict.fromkeys([*results, *by_subject]), key=_by_model(results, by_subject)):
+        if subject.model != model:
+            model = subject.model
+            table.add_row(Text(model, style="bold"))
         result = results.get(subject)
         reference = results.get(Subject(model=subject.model, recipe=_REFERENCE))
         table.add_row(
-            subject.id, *_cells(result, reference), _verdict_cell(by_subject.get(subject, []), measured=bool(result))
+            Text(f"  {subject.recipe}"),
+            *_cells(result, reference),
+            _verdict_cell(by_subject.get(subject, []), measured=bool(result)),
         )
     return table
+
+
+def _by_model(*mappings: Mapping[Subject, object]) -> Callable[[Subject], int]:
+    """A sort key that keeps the given order and brings the recipes of a model together."""
+    models = list(dict.fromkeys(subject.model for mapping in mappings for subject in mapping))
+    return lambda subject: models.index(subject.model)
 
 
 def _cells(result: SubjectResult | None, reference: SubjectResult | None) -> tuple[str, ...]:
@@ -110,12 +122,14 @@ def _ratio(value: float | None, reference: float | None) -> str:
 
 
 def _verdict_cell(verdicts: Iterable[MetricVerdict], *, measured: bool) -> Text:
-    """Each verdict once, the worst first, with the metrics it is about unless it is green."""
+    """Each verdict once, the worst first, with the metrics it is about; of the green ones the least alone."""
     cell = Text()
     by_verdict: dict[Verdict, list[str]] = {}
     for verdict in verdicts:
         by_verdict.setdefault(verdict.verdict, []).append(_short(verdict.metric))
-    for word in sorted(by_verdict, key=list(Verdict).index):
+    ordered = sorted(by_verdict, key=list(Verdict).index)
+    green = [word for word in ordered if word.green]
+    for word in [word for word in ordered if not word.green] + green[:1]:
         if cell:
             cell.append(", ")
         names = "" if word.green else f" ({' '.join(dict.fromkeys(by_verdict[word]))})"
