@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qbench.baseline.schema import encode_predictions
-from qbench.errors import ArtifactError, BaselineError, QbenchError
+from qbench.errors import ArtifactError, BaselineError, MeasurementError, QbenchError
 from qbench.judge.gate import not_judged
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.measure.footprint import size_metrics, structure_metrics
@@ -116,7 +116,10 @@ class Session:
         return self.datasets.of(model)
 
     def open(self, subject: Subject) -> TfliteInterpreter:
-        """An interpreter of the subject's artifact, its inputs filled with the first example of the dataset.
+        """An interpreter of the subject's artifact that has run once on the first example of the dataset.
+
+        A first invoke sets up what later ones reuse, and would make a benchmark believe that every
+        invoke is as slow.
 
         Raises
         ------
@@ -127,13 +130,11 @@ class Session:
         interpreter.subject = subject
         dataset = self.dataset(subject.model)
         if dataset is not None:
-            with_axis = batch_axis(dataset, interpreter.inputs)
-            rows = interpreter.inputs[0].shape[0] if with_axis else 1
-            for index, encoder in enumerate(input_encoders(dataset, interpreter.inputs)):
-                view = interpreter.input_view(index)
-                for row in range(min(rows, dataset.examples)):
-                    encoder.write(row, row + 1, view[row : row + 1] if with_axis else view[None])
-                del view
+            _fill_inputs(interpreter, dataset)
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise MeasurementError(f"{subject.id} does not run on the first example ({error})") from error
         return interpreter
 
     def measure_size(self, subject: Subject, marked: Tolerance | None = None) -> list[MetricVerdict]:
@@ -244,3 +245,13 @@ class Session:
         verdicts = self.references.judge(subject, METRICS_BY_KIND[kind], result, tolerance, kind=kind)
         result.verdicts += verdicts
         return verdicts
+
+
+def _fill_inputs(interpreter: TfliteInterpreter, dataset: Dataset) -> None:
+    """Copy the first examples of a dataset, as many as the artifact runs at once, to its inputs."""
+    with_axis = batch_axis(dataset, interpreter.inputs)
+    for index, encoder in enumerate(input_encoders(dataset, interpreter.inputs)):
+        view = interpreter.input_view(index)
+        rows = min(len(view), dataset.examples) if with_axis else 1
+        encoder.write(0, rows, view[:rows] if with_axis else view[None])
+        del view  # The runtime refuses to run while somebody holds its memory.
