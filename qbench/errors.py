@@ -131,6 +131,10 @@ class AcceptRefusedError(BaselineError):
     """A result that must not become a baseline."""
 
 
+class QbenchWarning(UserWarning):
+    """Something that works and makes results worse than they could be."""
+
+
 def signal_name(returncode: int) -> str:
     """Name of the signal in a `Popen.returncode`, such as ``SIGABRT``; empty if it was none."""
     if returncode >= 0:

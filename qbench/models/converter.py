@@ -104,12 +104,16 @@ def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
                 "`converter` settings need a .keras or SavedModel source and a mode of the TFLiteConverter"
             )
         return quantizer.quantize_mode(spec.base or "", source.float_artifact(), source.samples)
+    import tensorflow as tf  # noqa: PLC0415 - seconds to import, not needed for a float .tflite
+
     converter = source.tensorflow_converter()
     _set_mode(converter, spec.base or "", source.representative_dataset)
     for name, value in spec.converter.items():
         if not hasattr(converter, name):
             raise ValueError(f"the TFLiteConverter has no attribute {name!r}")
-        setattr(converter, name, value)
+        # TOML has no dtypes: "float32" stands for one where the converter has one.
+        is_dtype = isinstance(getattr(converter, name), tf.DType)
+        setattr(converter, name, tf.as_dtype(value) if is_dtype else value)
     return bytes(converter.convert())
 
 

@@ -42,10 +42,15 @@ def fingerprint_id(fingerprint: Fingerprint) -> str:
     return digest_bytes(canonical_json(msgspec.to_builtins(fingerprint)))[:_ID_DIGITS]
 
 
+def runtime_package(options: RuntimeOptions) -> str:
+    """The package that the runtime comes in."""
+    return _RUNTIME_PACKAGES[options.runtime]
+
+
 def runtime_version(options: RuntimeOptions) -> str:
     """Installed version of the runtime, without importing it; empty if it is not installed."""
     try:
-        return version(_RUNTIME_PACKAGES[options.runtime])
+        return version(runtime_package(options))
     except PackageNotFoundError:
         return ""
 

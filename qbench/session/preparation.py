@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qbench.errors import ArtifactError, ConfigError, DatasetError, QbenchError
+from qbench.errors import ArtifactError, ConfigError, DatasetError, QbenchError, QbenchWarning
 from qbench.models.artifact_checks import check_float, check_quantized, check_weights_present
 from qbench.models.cache import ArtifactCache, cache_folder
 from qbench.models.convert import Builder, BuiltArtifact
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from qbench.models.structure import Structure
     from qbench.progress import Progress
     from qbench.records import Artifact
+
+
+_TENSORFLOW = "tensorflow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,7 @@ class Datasets:
         if str(self._config.root) not in sys.path:
             sys.path.insert(0, str(self._config.root))
         module, _, name = declared.partition(":")
+        before = _TENSORFLOW in sys.modules
         try:
             function = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
@@ -74,6 +79,13 @@ class Datasets:
             raise
         except Exception as error:
             raise DatasetError(f"{declared} raised {type(error).__name__}: {error}") from error
+        if _TENSORFLOW in sys.modules and not before:
+            warnings.warn(
+                f"{declared} imported TensorFlow into the process that measures latency; its threads disturb timing. "
+                "Save the arrays once with numpy and load those",
+                QbenchWarning,
+                stacklevel=2,
+            )
         if not isinstance(dataset, Dataset):
             raise DatasetError(f"{declared} returned {type(dataset).__name__}; expected a qbench.Dataset")
         return dataset

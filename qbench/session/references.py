@@ -10,6 +10,7 @@ from qbench.errors import BaselineError
 from qbench.files import rounded
 from qbench.judge.gate import judge, not_judged
 from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.runtime.fingerprint import runtime_package, runtime_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ class References:
     """
 
     def __init__(self, config: Config, base_ref: str | None) -> None:
+        self._options = config.options
         tree = BaselineReader(FolderFiles(config.baselines))
         self._readers = [tree]
         if base_ref is not None:
@@ -92,7 +94,7 @@ class References:
         if baseline is None:
             reason = f"{self.files.describe()} has no baseline of {subject.id}"
             return [not_judged(subject, kind, Verdict.MISSING, reason, advice=_ACCEPT)]
-        same = result.artifact is not None and result.artifact.sha256 == baseline.artifact.sha256
+        same = self._same_subject(result, baseline)
         accepted = baseline.metrics if reevaluated is None else reevaluated
         verdicts = []
         for gated in metrics:
@@ -115,6 +117,15 @@ class References:
                 )
             )
         return verdicts
+
+    def _same_subject(self, result: SubjectResult, baseline: Baseline) -> bool:
+        """Whether what was measured is what was accepted: the same bytes in the same runtime."""
+        return (
+            result.artifact is not None
+            and result.artifact.sha256 == baseline.artifact.sha256
+            and baseline.options == self._options
+            and baseline.provenance.tools.get(runtime_package(self._options)) == runtime_version(self._options)
+        )
 
     def _find(self, subject: Subject) -> tuple[Baseline, BaselineReader] | None:
         if subject not in self._read:

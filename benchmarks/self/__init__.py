@@ -1,0 +1,1 @@
+"""What qbench itself costs. Scripts that measure things side by side; nothing here is a gate."""
