@@ -28,7 +28,8 @@ class BenchmarkBridge:
     Raises
     ------
     pytest.UsageError
-        If `--benchmark-compare` has swallowed a path.
+        If `--benchmark-compare` has swallowed a path, or another option leaves `--benchmark-compare-fail`
+        nothing to judge.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -36,6 +37,7 @@ class BenchmarkBridge:
         compare = config.getoption("benchmark_compare", None)
         self.gate = bool(compare)
         self._kept_from_saving = ""
+        _refuse_blind_compare_fail(config)
         if isinstance(compare, str):
             _refuse_swallowed_path(compare, config)
         elif compare and not _has_saved_runs(config):
@@ -64,7 +66,7 @@ class BenchmarkBridge:
     def uncompared(self) -> list[str]:
         """Benchmarks that `--benchmark-compare-fail` was to judge and for which there was nothing to compare."""
         session = _benchmark_session(self._config)
-        if session is None or not session.compare_fail or not session.compare:
+        if session is None or not session.compare_fail or not self.gate:
             return []
         known = {name for mapping in (session.compared_mapping or {}).values() for name in mapping}
         return [bench.fullname for bench in session.benchmarks if bench.fullname not in known]
@@ -168,6 +170,22 @@ def _refuse_swallowed_path(value: str, config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--benchmark-compare has swallowed the path {value!r} as the name of a saved run, so nothing would be "
             f"compared. Write the path first: pytest {value} --benchmark-compare"
+        )
+
+
+def _refuse_blind_compare_fail(config: pytest.Config) -> None:
+    """With these options pytest-benchmark times nothing, judges nothing and ends in success."""
+    if not config.getoption("benchmark_compare_fail", None):
+        return
+    blinding = {
+        "--benchmark-disable": config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
+        "--benchmark-skip": config.getoption("benchmark_skip") and not config.getoption("benchmark_only"),
+        "pytest-xdist (-n)": config.getoption("dist", "no") != "no",
+    }
+    if given := [name for name, on in blinding.items() if on]:
+        raise pytest.UsageError(
+            f"--benchmark-compare-fail judges nothing with {' and '.join(given)}, which switches benchmarks off; "
+            "use one of them"
         )
 
 

@@ -48,13 +48,19 @@ def digest_tree(path: Path) -> str:
 
 
 def digest_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
-    """SHA-256 over names, dtypes, shapes and contents of `arrays`, whatever their memory layout."""
+    """SHA-256 over names, dtypes, shapes and contents of `arrays`, whatever their memory layout.
+
+    Raises
+    ------
+    TypeError
+        If an array holds Python objects, whose bytes are addresses.
+    """
     state = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         state.update(f"{name}\0{little.dtype.str}\0{little.shape}\0".encode())
-        state.update(little.data if little.size else b"")
+        state.update(little.view(np.uint8).data if little.size else b"")
     return state.hexdigest()
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from qbench.benchmark_bridge import add_comparison, finished_stats
-from qbench.errors import QbenchError
+from qbench.errors import ConfigError, QbenchError
 from qbench.judge.tolerance import Tolerance
 from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.models.tables import convert_table
 from qbench.records import Artifact, MetricVerdict, Subject, Verdict
 from qbench.report.wording import failure_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from qbench.models.datasets import Dataset
     from qbench.plugin_run import PytestRun
@@ -23,13 +24,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: Parametrized in place of `model` and `recipe`, so that a test has one readable id.
+#: Parametrized in place of `model` and `recipe`, so that a test has one readable id. Every fixture below depends
+#: on one of them: a test depends on them if it uses ours, and not if it has a fixture of its own of that name.
 SUBJECT_FIXTURE = "qbench_subject"
 MODEL_FIXTURE = "qbench_model"
-
-#: Fixtures that exist once for each model and recipe, and those that exist once for each model.
-PER_SUBJECT = frozenset({"recipe", "artifact", "interpreter", SUBJECT_FIXTURE})
-PER_MODEL = frozenset({"model", "dataset", "fp32_interpreter", "int8_interpreter", "gate", MODEL_FIXTURE})
 
 _INT8 = "int8"
 
@@ -91,10 +89,9 @@ class Gate:
     def _subject_of(self, given: Artifact | Interpreter | None) -> Subject:
         subject = (given.subject if given is not None else None) or self._subject
         if subject is None:
-            pytest.fail(
+            raise _failure(
                 "this test runs once for a model, so the gate cannot know which recipe is meant: give it the "
-                "interpreter, as in gate.accuracy(int8_interpreter), or ask for the fixture `interpreter`",
-                pytrace=False,
+                "interpreter, as in gate.accuracy(int8_interpreter), or ask for the fixture `interpreter`"
             )
         return subject
 
@@ -103,17 +100,11 @@ class Gate:
             return measure()
         except QbenchError as error:
             self._session.note_error(subject, kind, error)
-            pytest.fail(f"{subject.id}: {kind}: {error}", pytrace=False)
+            raise _failure(f"{subject.id}: {kind}: {error}") from None
 
     def _check(self, verdicts: list[MetricVerdict]) -> list[MetricVerdict]:
-        accepting = self._session.options.accept is not None
-        failed = [
-            verdict
-            for verdict in verdicts
-            if verdict.verdict == Verdict.FAIL and not (accepting and verdict.against == "baseline")
-        ]
-        if failed:
-            pytest.fail(failure_message(failed), pytrace=False)
+        if failed := failing(verdicts, accepting=self._session.options.accept is not None):
+            raise _failure(failure_message(failed))
         return verdicts
 
 
@@ -126,19 +117,19 @@ class Fixtures:
     @pytest.fixture
     def qbench_subject(self, request: pytest.FixtureRequest) -> Subject:
         """The model and recipe that the test is run for."""
-        subject: Subject = request.param
+        subject: Subject = _parameter(request)
         return subject
 
     @pytest.fixture
     def qbench_model(self, request: pytest.FixtureRequest) -> str:
-        """The model that the test is run for, if it is not run for each recipe."""
-        name: str = request.param
-        return name
+        """The model that the test is run for, whether or not it is run for each recipe."""
+        subject = subject_of(request.node)
+        return subject.model if subject else str(_parameter(request))
 
     @pytest.fixture
-    def model(self, request: pytest.FixtureRequest) -> str:
+    def model(self, qbench_model: str) -> str:
         """Name of the model under test."""
-        return _model_of(request)
+        return qbench_model
 
     @pytest.fixture
     def recipe(self, qbench_subject: Subject) -> str:
@@ -156,28 +147,27 @@ class Fixtures:
         return self._or_fail(lambda: self._run.session.open(qbench_subject), qbench_subject)
 
     @pytest.fixture
-    def fp32_interpreter(self, request: pytest.FixtureRequest) -> TfliteInterpreter:
+    def fp32_interpreter(self, qbench_model: str) -> TfliteInterpreter:
         """As `interpreter`, of the model's fp32 artifact."""
-        subject = Subject(model=_model_of(request), recipe=REFERENCE_RECIPE)
+        subject = Subject(model=qbench_model, recipe=REFERENCE_RECIPE)
         return self._or_fail(lambda: self._run.session.open(subject), subject)
 
     @pytest.fixture
-    def int8_interpreter(self, request: pytest.FixtureRequest) -> TfliteInterpreter:
+    def int8_interpreter(self, qbench_model: str) -> TfliteInterpreter:
         """As `interpreter`, of the model's int8 artifact."""
-        subject = Subject(model=_model_of(request), recipe=_INT8)
+        subject = Subject(model=qbench_model, recipe=_INT8)
         return self._or_fail(lambda: self._run.session.open(subject), subject)
 
     @pytest.fixture
-    def dataset(self, request: pytest.FixtureRequest) -> Dataset | None:
+    def dataset(self, qbench_model: str) -> Dataset | None:
         """The dataset of the model under test, None if it declares none."""
-        name = _model_of(request)
         try:
-            return self._run.session.dataset(name)
+            return self._run.session.dataset(qbench_model)
         except QbenchError as error:
-            pytest.fail(f"{name}: {error}", pytrace=False)
+            raise _failure(f"{qbench_model}: {error}") from None
 
     @pytest.fixture
-    def gate(self, request: pytest.FixtureRequest) -> Gate:
+    def gate(self, request: pytest.FixtureRequest, qbench_model: str) -> Gate:  # noqa: ARG002 - see MODEL_FIXTURE
         """Measures and judges: `gate.latency`, `gate.size`, `gate.structure`, `gate.accuracy`."""
         return Gate(request.config, self._run.session, subject_of(request.node), _marked(request.node))
 
@@ -187,7 +177,16 @@ class Fixtures:
         except QbenchError as error:
             for kind in self._run.kinds_without_verdict(subject):
                 self._run.session.note_error(subject, kind, error)
-            pytest.fail(str(error), pytrace=False)
+            raise _failure(str(error)) from None
+
+
+def failing(verdicts: Iterable[MetricVerdict], *, accepting: bool) -> list[MetricVerdict]:
+    """The verdicts that fail a test; a change against the baseline does not where it is being accepted."""
+    return [
+        verdict
+        for verdict in verdicts
+        if verdict.verdict == Verdict.FAIL and not (accepting and verdict.against == "baseline")
+    ]
 
 
 def subject_of(item: pytest.Item) -> Subject | None:
@@ -202,9 +201,14 @@ def model_of(item: pytest.Item) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _model_of(request: pytest.FixtureRequest) -> str:
-    subject = subject_of(request.node)
-    return subject.model if subject else str(model_of(request.node))
+def _parameter(request: pytest.FixtureRequest) -> Any:
+    try:
+        return request.param
+    except AttributeError:
+        raise _failure(
+            "fixtures of qbench cannot be asked for with request.getfixturevalue: the test is not run for each model "
+            "then. Make them arguments of the test, or of a fixture that it uses"
+        ) from None
 
 
 def _marked(item: pytest.Item) -> Tolerance:
@@ -212,9 +216,15 @@ def _marked(item: pytest.Item) -> Tolerance:
     marker = item.get_closest_marker("qbench")
     if marker is None:
         return Tolerance()
+    name = f"the marker qbench of {item.nodeid}"
     if marker.args:
-        pytest.fail(f"the marker qbench of {item.nodeid} takes keyword arguments only, such as qbench(latency=0.10)")
+        raise _failure(f"{name} takes keyword arguments only, such as qbench(latency=0.10)")
     try:
-        return Tolerance(**marker.kwargs)
-    except (TypeError, ValueError) as error:
-        pytest.fail(f"the marker qbench of {item.nodeid} cannot be used: {error}", pytrace=False)
+        return convert_table(marker.kwargs, Tolerance, name)
+    except ConfigError as error:
+        raise _failure(str(error)) from None
+
+
+def _failure(message: str) -> BaseException:
+    """What fails a test with nothing but `message`; raise it `from None`, or pytest shows what led to it too."""
+    return pytest.fail.Exception(message, pytrace=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 _LENGTH = struct.Struct(">I")
 
@@ -23,7 +23,17 @@ class FrameError(Exception):
     """What came through the pipe is not a frame."""
 
 
-def write_frame(stream: IO[bytes], header: dict[str, Any], blobs: tuple[bytes, ...] = ()) -> None:
+class Sink(Protocol):
+    """What frames are written to; `write` takes all that it is given."""
+
+    def write(self, content: bytes, /) -> object:
+        """Write all of `content`."""
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+
+
+def write_frame(stream: Sink, header: dict[str, Any], blobs: tuple[bytes, ...] = ()) -> None:
     """Write one frame and flush it.
 
     Raises
@@ -55,8 +65,11 @@ def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], tuple[bytes, ...]] | 
     try:
         header = json.loads(_exactly(stream, length))
         lengths = header.pop("blobs")
+        ours = isinstance(header, dict) and all(type(size) is int and size >= 0 for size in lengths)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FrameError("a header that is not one of ours") from error
+    if not ours:
+        raise FrameError("a header that is not one of ours")
     return header, tuple(_exactly(stream, size) for size in lengths)
 
 

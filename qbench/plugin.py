@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _RUN: pytest.StashKey[PytestRun] = pytest.StashKey()
 _TABLE = "[tool.qbench"
+_OPTIONS = ("qbench_model", "qbench_recipe", "qbench_accept", "qbench_base_ref")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,10 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from qbench.plugin_run import start  # noqa: PLC0415 - costs time that other projects must not pay
 
         config.stash[_RUN] = start(config)
-    elif config.getoption("qbench_accept") is not None or config.getoption("qbench_base_ref") is not None:
-        raise pytest.UsageError(
-            f"--qbench-accept and --qbench-base-ref need a [tool.qbench] in {config.rootpath / 'pyproject.toml'}"
-        )
+    elif given := [name for name in _OPTIONS if config.getoption(name) not in (None, [])]:
+        flags = " and ".join("--" + name.replace("_", "-") for name in given)
+        raise pytest.UsageError(f"{flags}: needs a [tool.qbench] in {config.rootpath / 'pyproject.toml'}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

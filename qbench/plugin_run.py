@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from qbench.benchmark_bridge import BenchmarkBridge
 from qbench.errors import AcceptRefusedError, QbenchError
-from qbench.fixtures import MODEL_FIXTURE, PER_MODEL, PER_SUBJECT, SUBJECT_FIXTURE, Fixtures, model_of, subject_of
+from qbench.fixtures import MODEL_FIXTURE, SUBJECT_FIXTURE, Fixtures, failing, model_of, subject_of
 from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.plugin_progress import PytestProgress
@@ -45,6 +46,10 @@ def start(config: pytest.Config) -> PytestRun:
         accept=config.getoption("qbench_accept"),
         base_ref=config.getoption("qbench_base_ref"),
     )
+    if options.accept is not None and not options.accept.strip():
+        raise pytest.UsageError('--qbench-accept: found no reason, expected one such as "retrained on v2 data"')
+    if options.base_ref is not None and not options.gate:
+        raise pytest.UsageError("--qbench-base-ref says what to compare with; it needs --benchmark-compare")
     try:
         loaded = load_config(config.rootpath / "pyproject.toml")
         if loaded is None:
@@ -67,10 +72,12 @@ class PytestRun:
         self._config = config
         self._bridge = bridge
         self.session = Session(declared, options, PytestProgress(config))
-        self._absent: dict[Subject, str] = {}
+        #: By subject, its tests that may not have measured it, and what became of them.
+        self._absent: dict[Subject, dict[str, str]] = {}
         self._inventory: Inventory | None = None
         self._acceptance: Acceptance | None = None
         self._refusal = ""
+        self._lost_workers = 0
         for option, known in (("qbench_model", declared.models), ("qbench_recipe", declared.recipes)):
             for name in config.getoption(option):
                 if name not in known:
@@ -79,14 +86,11 @@ class PytestRun:
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Give a test its models and recipes, with ids such as ``mnist-mlp-int8``."""
-        wanted = set(metafunc.fixturenames)
-        if wanted & PER_SUBJECT:
+        if SUBJECT_FIXTURE in metafunc.fixturenames:
             subjects = self.declared.subjects
-            metafunc.fixturenames.append(SUBJECT_FIXTURE)
             metafunc.parametrize(SUBJECT_FIXTURE, subjects, ids=[subject.id for subject in subjects], indirect=True)
-        elif wanted & PER_MODEL:
+        elif MODEL_FIXTURE in metafunc.fixturenames:
             names = list(self.declared.models)
-            metafunc.fixturenames.append(MODEL_FIXTURE)
             metafunc.parametrize(MODEL_FIXTURE, names, ids=names, indirect=True)
 
     def select(self, items: list[pytest.Item]) -> None:
@@ -111,7 +115,7 @@ class PytestRun:
         """Remember that tests of a subject were left out."""
         for item in items:
             if subject := subject_of(item):
-                self._absent.setdefault(subject, "its tests were deselected")
+                self._absent.setdefault(subject, {})[item.nodeid] = "deselected"
 
     def prepare(self, items: Sequence[pytest.Item]) -> None:
         """Build and check every artifact that the tests will ask for."""
@@ -154,29 +158,37 @@ class PytestRun:
             problem = f"{item.nodeid} failed: {reason.splitlines()[0] if reason else report.when}"
             if not any(known in reason for known in self.session.result(subject).problems):
                 self.session.result(subject).problems.append(problem)
+            self._absent.setdefault(subject, {})[item.nodeid] = "failed"
         elif report.skipped:
-            self._absent[subject] = f"{item.nodeid} was skipped"
+            self._absent.setdefault(subject, {})[item.nodeid] = "skipped"
 
     def merge_worker(self, output: dict[str, Any], error: object) -> None:
         """Take over what a pytest-xdist worker measured; a worker that died took its results along."""
-        if _WORKER_KEY in output and not error:
-            results, absent = msgspec.json.decode(
-                output[_WORKER_KEY], type=tuple[list[SubjectResult], list[tuple[Subject, str]]]
-            )
-            self.session.merge({result.subject: result for result in results})
-            self._absent.update(dict(absent))
+        if _WORKER_KEY not in output or error:
+            self._lost_workers += 1
+            return
+        results, absent = msgspec.json.decode(
+            output[_WORKER_KEY],
+            type=tuple[list[SubjectResult], list[tuple[Subject, dict[str, str]]]],
+            dec_hook=lambda kind, text: kind(text),
+        )
+        self.session.merge({result.subject: result for result in results})
+        for subject, tests in absent:
+            self._absent.setdefault(subject, {}).update(tests)
 
     def finish(self, session: pytest.Session) -> None:
         """End the run: name what was not judged, accept, and set the exit status."""
         if hasattr(self._config, "workeroutput"):
             payload = (list(self.session.results.values()), list(self._absent.items()))
-            self._config.workeroutput[_WORKER_KEY] = msgspec.json.encode(payload).decode()
+            # Paths are the only type in it that JSON does not have.
+            self._config.workeroutput[_WORKER_KEY] = msgspec.json.encode(payload, enc_hook=str).decode()
             return
         if session.config.option.collectonly:
             return
-        self._inventory = self.session.finish(self._absent)
+        self._inventory = self.session.finish({subject: _why(tests) for subject, tests in self._absent.items()})
         if session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
             self._bridge.refuse_saving("the run was interrupted")
+            self._refusal = "the run was interrupted, so nothing is accepted"
             return
         if session.exitstatus == pytest.ExitCode.TESTS_FAILED or self._inventory.failed:
             self._bridge.refuse_saving("a test of this run failed")
@@ -191,19 +203,26 @@ class PytestRun:
     def report(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table and what else has to be said."""
         inventory = self._inventory
-        if inventory is None or not (inventory.results or inventory.verdicts):
+        if inventory is None:
+            return
+        lines = [*inventory.notes, *self._bridge.notes(), *self._lost_lines(), *self._acceptance_lines()]
+        if not (inventory.results or inventory.verdicts or lines):
             return
         about = f"qbench: against {inventory.baselines}" if inventory.gated else "qbench"
         reporter.section(about)
-        render(
-            inventory.results,
-            inventory.verdicts,
-            width=reporter._tw.fullwidth,  # noqa: SLF001 - pytest has no public width
-            colour=reporter._tw.hasmarkup,  # noqa: SLF001 - nor a public way to ask for colour
-            verbose=reporter.verbosity > 0,
-            stream=reporter._tw._file,  # noqa: SLF001 - nor its stream
-        )
-        for line in (*inventory.notes, *self._bridge.notes(), *self._acceptance_lines()):
+        if inventory.results or inventory.verdicts:
+            table = io.StringIO()
+            render(
+                inventory.results,
+                inventory.verdicts,
+                width=reporter._tw.fullwidth,  # noqa: SLF001 - pytest has no public width
+                colour=reporter._tw.hasmarkup,  # noqa: SLF001 - nor a public way to ask for colour
+                verbose=reporter.verbosity > 0,
+                stream=table,
+            )
+            # Through pytest, which knows how to write what the terminal's encoding does not have.
+            lines = [*table.getvalue().splitlines(), *lines]
+        for line in lines:
             reporter.write_line(line)
         if inventory.gated:
             reporter.write_line(f"gate: {headline(inventory.verdicts)}")
@@ -211,9 +230,16 @@ class PytestRun:
                 where = "fails in CI" if not in_ci() else f"exit status {EXIT_INCOMPLETE}"
                 reporter.write_line(f"gate: not green: {len(inventory.incomplete)} not judged ({where})", yellow=True)
 
+    def _lost_lines(self) -> list[str]:
+        lost = f"{self._lost_workers} pytest-xdist workers ended without handing over what they measured"
+        return [f"qbench: {lost}; run again without -n to see why"] if self._lost_workers else []
+
     def _accept(self, session: pytest.Session) -> None:
         reason = self.session.options.accept
         if reason is None:
+            return
+        if self._lost_workers:
+            self._refusal = "results were lost, so nothing is accepted"
             return
         try:
             self._acceptance = accept_results(
@@ -221,6 +247,8 @@ class PytestRun:
             )
         except AcceptRefusedError as error:
             self._refusal = str(error)
+        except KeyboardInterrupt:
+            self._refusal = "interrupted while writing; each baseline is whole, the old one or the new one"
         nothing = self._acceptance is not None and not self._acceptance.accepted and not self._acceptance.refused
         if nothing:
             self._refusal = "nothing was measured, so nothing is accepted"
@@ -228,6 +256,8 @@ class PytestRun:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _acceptance_lines(self) -> list[str]:
+        if self.session.options.accept is None:
+            return []
         if self._refusal:
             return [f"accept: {self._refusal}"]
         if self._acceptance is None:
@@ -242,10 +272,29 @@ class PytestRun:
         return lines
 
     def _set_exit_status(self, session: pytest.Session) -> None:
-        incomplete = self._inventory is not None and (self._inventory.incomplete or self._bridge.uncompared())
-        passed = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
-        if incomplete and passed and self.session.options.gate and in_ci():
+        if self._inventory is None or session.exitstatus not in {
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        }:
+            return
+        incomplete = self._inventory.incomplete or self._bridge.uncompared()
+        # A test may fail and not count (xfail), or swallow the failure: the verdict stands.
+        if self._lost_workers or failing(self._inventory.failed, accepting=self.session.options.accept is not None):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif incomplete and self.session.options.gate and in_ci():
             session.exitstatus = EXIT_INCOMPLETE
+
+
+def _why(tests: dict[str, str]) -> str:
+    """Why something was not measured: which tests of its subject did not run to their end."""
+    by_outcome: dict[str, list[str]] = {}
+    for test, outcome in tests.items():
+        by_outcome.setdefault(outcome, []).append(test)
+    told = [
+        f"{outcome}: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}"
+        for outcome, names in by_outcome.items()
+    ]
+    return f"no test did ({'; '.join(told)})"
 
 
 def in_ci() -> bool:

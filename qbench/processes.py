@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from qbench.errors import WorkerCrashedError, WorkerError, WorkerTimeoutError
 from qbench.frames import FrameError, read_frame, write_frame
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _STDERR_TAIL_BYTES = 2000
 _STOP_LIMIT_S = 5.0
+
+#: The system call that waits takes no more than some weeks at once; a limit may be any number.
+_WAIT_AT_MOST_S = 3600.0
 
 
 class ChildProcess:
@@ -59,13 +62,14 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the child.
+        """Start the child; one that ended by itself may be started again.
 
         Raises
         ------
         WorkerError
             If its command cannot be run.
         """
+        self.stop(limit_s=0.0)
         read_end, write_end = os.pipe()
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         try:
@@ -74,6 +78,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=self._printed,
                 stderr=self._printed,
+                bufsize=0,
                 pass_fds=(write_end,),
                 env={**os.environ, **self._environment},
                 start_new_session=True,
@@ -104,7 +109,7 @@ class ChildProcess:
         doing
             What an error says the child was doing, such as ``loading mnist-mlp-int8``.
         limit_s
-            Seconds to wait for each answer.
+            Seconds to wait until the child has read the request, and then for each answer.
 
         Raises
         ------
@@ -114,21 +119,21 @@ class ChildProcess:
             If it does not answer in time; the child is ended.
         """
         process = self._started()
-        stdin = process.stdin
-        assert stdin is not None  # noqa: S101 - Popen was given PIPE
         try:
-            write_frame(stdin, request, blobs)
-            while True:
-                self._wait_readable(doing, limit_s)
-                frame = read_frame(self._replies)
-                if frame is None:
-                    raise self._death(doing)
-                if "progress" not in frame[0]:
-                    return frame
+            write_frame(_TimedPipe(process, limit_s), request, blobs)
+            while "progress" in (frame := self._next_frame(doing, limit_s))[0]:
                 if on_progress is not None:
                     on_progress(frame[0])
+        except TimeoutError as error:
+            self.stop(limit_s=0.0)
+            raise WorkerTimeoutError(doing, limit_s=limit_s) from error
         except (OSError, FrameError) as error:
             raise self._death(doing) from error
+        except BaseException:
+            # An answer that nobody waits for any more must not be taken for the answer to the next request.
+            self.stop(limit_s=0.0)
+            raise
+        return frame
 
     def stop(self, *, limit_s: float = _STOP_LIMIT_S) -> None:
         """End the child: its input is closed, and after `limit_s` seconds it is killed."""
@@ -152,14 +157,12 @@ class ChildProcess:
             raise WorkerError("the worker process was asked before it was started, or after it was stopped")
         return self._process
 
-    def _wait_readable(self, doing: str, limit_s: float) -> None:
-        deadline = time.monotonic() + limit_s
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._replies, selectors.EVENT_READ)
-            while not selector.select(max(0.0, deadline - time.monotonic())):
-                if time.monotonic() >= deadline:
-                    self.stop(limit_s=0.0)
-                    raise WorkerTimeoutError(doing, limit_s=limit_s)
+    def _next_frame(self, doing: str, limit_s: float) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        _wait_for(self._replies, selectors.EVENT_READ, time.monotonic() + limit_s)
+        frame = read_frame(self._replies)
+        if frame is None:
+            raise self._death(doing)
+        return frame
 
     def _death(self, doing: str) -> WorkerCrashedError:
         """The error for a child that closed its pipes; it is ended if it still runs."""
@@ -174,6 +177,35 @@ class ChildProcess:
         tail = self._printed.read().decode(errors="replace")
         self.stop(limit_s=0.0)
         return WorkerCrashedError(doing, returncode=returncode, stderr=tail)
+
+
+class _TimedPipe:
+    """The standard input of a child that may never read it: a full pipe is waited for until the time limit."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
+        assert process.stdin is not None  # noqa: S101 - Popen was given PIPE
+        self._descriptor = process.stdin.fileno()
+        self._deadline = time.monotonic() + limit_s
+        os.set_blocking(self._descriptor, False)
+
+    def write(self, content: bytes) -> None:
+        """Write all of `content`; `TimeoutError` if the child does not read it in time."""
+        left = memoryview(content)
+        while left:
+            _wait_for(self._descriptor, selectors.EVENT_WRITE, self._deadline)
+            left = left[os.write(self._descriptor, left) :]
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def _wait_for(pipe: IO[bytes] | int, event: int, deadline: float) -> None:
+    """Wait until `pipe` is ready; `TimeoutError` at the `deadline` of the monotonic clock."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, event)
+        while not selector.select(min(max(0.0, deadline - time.monotonic()), _WAIT_AT_MOST_S)):
+            if time.monotonic() >= deadline:
+                raise TimeoutError
 
 
 def module_command(module: str) -> list[str]:

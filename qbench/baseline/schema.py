@@ -99,7 +99,9 @@ def encode_baseline(baseline: Baseline) -> bytes:
     ValueError
         If a metric is NaN or infinite.
     """
-    return canonical_json(msgspec.to_builtins(baseline))
+    # A whole number is the same text whether it was counted, computed, or read from a baseline.
+    metrics = {name: int(value) if float(value).is_integer() else value for name, value in baseline.metrics.items()}
+    return canonical_json({**msgspec.to_builtins(baseline), "metrics": metrics})
 
 
 def decode_baseline(content: bytes, *, name: str) -> Baseline:
@@ -113,7 +115,7 @@ def decode_baseline(content: bytes, *, name: str) -> Baseline:
     advice = "restore it with `git checkout`, or make it again with --qbench-accept"
     try:
         version = msgspec.json.decode(content, type=_Version).schema_version
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BaselineFormatError(f"{name} is not a baseline ({error}); {advice}") from error
     if version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
@@ -123,7 +125,7 @@ def decode_baseline(content: bytes, *, name: str) -> Baseline:
         )
     try:
         return msgspec.json.decode(content, type=Baseline)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BaselineFormatError(f"{name} is not a baseline ({error}); {advice}") from error
 
 

@@ -75,13 +75,17 @@ class GitFiles:
 
     def __init__(self, folder: Path, reference: str) -> None:
         self._parent, self._name, self._reference = folder.parent, folder.name, reference
-        commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
-        if commit is None:
+        try:
+            commit = self._git("rev-parse", "--verify", "--end-of-options", f"{reference}^{{commit}}")
+        except BaselineError as error:
             raise BaselineError(
-                f"--qbench-base-ref: git knows no commit {reference!r} here; fetch it first "
+                f"--qbench-base-ref: git knows no commit {reference!r} here ({error}); fetch it first "
                 "(a shallow clone in CI often has one commit only), or name another"
-            )
+            ) from error
         self._commit = commit.decode().strip()
+        listed = self._git("ls-tree", "-r", "-z", "--name-only", self._commit, f"./{self._name}/")
+        names = listed.decode(errors="surrogateescape").split("\0")
+        self._names = tuple(sorted(name.removeprefix(f"{self._name}/") for name in names if name))
 
     def describe(self) -> str:
         """Where they are, for a sentence."""
@@ -89,16 +93,22 @@ class GitFiles:
 
     def names(self) -> tuple[str, ...]:
         """All files, sorted."""
-        listed = self._git("ls-tree", "-r", "-z", "--name-only", self._commit, f"./{self._name}/")
-        names = (listed or b"").decode().split("\0")
-        return tuple(sorted(name.removeprefix(f"{self._name}/") for name in names if name))
+        return self._names
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file, None if there is none of that name."""
+        """The content of a file, None if there is none of that name.
+
+        Raises
+        ------
+        BaselineError
+            If it is there and cannot be read: taken for absent, it would be replaced by the working tree's.
+        """
+        if name not in self._names:
+            return None
         return self._git("cat-file", "blob", f"{self._commit}:./{self._name}/{name}")
 
-    def _git(self, *arguments: str) -> bytes | None:
-        """What git prints; None if it fails."""
+    def _git(self, *arguments: str) -> bytes:
+        """What git prints."""
         try:
             done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
                 ["git", "-C", str(self._parent), *arguments],  # noqa: S607 - the user's own git
@@ -108,7 +118,9 @@ class GitFiles:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BaselineError(f"git cannot be run: {error}") from error
-        return done.stdout if done.returncode == 0 else None
+        if done.returncode != 0:
+            raise BaselineError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout
 
 
 def current_commit(folder: Path) -> str:

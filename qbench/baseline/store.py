@@ -10,7 +10,7 @@ middle of writing leaves the old baseline whole.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +24,7 @@ from qbench.baseline.schema import (
     encode_baseline,
     encode_predictions,
 )
-from qbench.errors import AcceptRefusedError, BaselineFormatError
+from qbench.errors import AcceptRefusedError, BaselineError, BaselineFormatError
 from qbench.files import digest_bytes, replace_file
 from qbench.records import Subject
 
@@ -150,10 +150,16 @@ class BaselineWriter:
             raise self._refusal(error) from error
 
     def sweep(self, reader: BaselineReader) -> None:
-        """Remove predictions and artifacts that no baseline names any more; call it inside `locked`."""
+        """Remove predictions and artifacts that no baseline names any more; call it inside `locked`.
+
+        Nothing is removed while a baseline cannot be read: any file may be one that it names.
+        """
         used: set[Path] = set()
         for subject in reader.subjects():
-            baseline = reader.read(subject)
+            try:
+                baseline = reader.read(subject)
+            except BaselineError:
+                return
             if baseline is not None:
                 used.add(self._folder / _ARTIFACTS / f"{baseline.artifact.sha256}.tflite")
             if baseline is not None and baseline.predictions is not None:
@@ -161,7 +167,8 @@ class BaselineWriter:
         kept = [*self._folder.glob(f"{_ARTIFACTS}/*.tflite"), *self._folder.glob("*/*.predictions-*.npy")]
         for path in kept:
             if path not in used:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # What cannot be removed now harms nobody, and is tried again.
+                    path.unlink()
 
     def _write_once(self, path: Path, content: bytes) -> None:
         """A file named by its content is written only if it is not there, or is damaged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qbench.records import Against, Metric, MetricVerdict, Subject, Verdict
@@ -9,8 +10,9 @@ from qbench.records import Against, Metric, MetricVerdict, Subject, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Differences of decimal fractions are not exact in binary: 0.985 - 0.983 is a little more than 0.002.
-_ROUNDING = 1e-9
+#: Differences of decimal fractions are not exact in binary: 0.985 - 0.983 is a little more than 0.002. The
+#: allowance is a share of the tolerance, because a metric may be 1e-10 or 1e10; a tolerance of 0 is exact.
+_ROUNDING_SHARE = 1e-6
 
 
 def judge(
@@ -27,7 +29,8 @@ def judge(
 
     A change for the worse beyond `tolerance` fails. One for the better beyond it is `improved`: the
     baseline is then so far off that it would hide a later regression. `same_artifact` says that the
-    bytes that were measured are those that were accepted, so that an equal value means `unchanged`.
+    bytes that were measured are those that were accepted, so that an equal value means `unchanged`. A
+    value that is NaN or infinite is an `error`: no comparison with NaN is true, so it would pass.
 
     Parameters
     ----------
@@ -36,12 +39,16 @@ def judge(
     tolerance
         How much worse is allowed: a share of the reference for a relative metric, else in its unit.
     """
+    if not (math.isfinite(now) and math.isfinite(reference)):
+        reason = f"{metric.name} is {now:g} and its reference {reference:g}; expected finite numbers"
+        return not_judged(subject, metric.name, Verdict.ERROR, reason)
     worse = worsening(metric, now=now, reference=reference)
-    if worse - tolerance > _ROUNDING:
+    limit = tolerance * (1 + _ROUNDING_SHARE)
+    if worse > limit:
         verdict = Verdict.FAIL
     elif same_artifact and now == reference:
         verdict = Verdict.UNCHANGED
-    elif against == "baseline" and -worse - tolerance > _ROUNDING:
+    elif against == "baseline" and -worse > limit:
         verdict = Verdict.IMPROVED
     else:
         verdict = Verdict.PASS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qbench.judge.tolerance import Tolerance
 from qbench.records import Metric
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def _gated(name: str, unit: str, direction: str, key: str = "", *, relative: boo
 
 #: Accuracy on the evaluation set: share of examples whose label has the largest output.
 ACCURACY = "accuracy"
+#: Share of examples whose label is among the k largest outputs.
+TOP_K_ACCURACY = "top_k_accuracy"
 #: Share of examples on which the artifact predicts what fp32 predicts.
 AGREEMENT = "agreement"
 SIZE = "size_bytes"
@@ -35,7 +38,7 @@ LATENCY = "latency_ns"
 METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
     "accuracy": (
         _gated(ACCURACY, "", "higher", "accuracy_regression"),
-        _gated("top_k_accuracy", "", "higher", "accuracy_regression"),
+        _gated(TOP_K_ACCURACY, "", "higher", "accuracy_regression"),
         _gated(AGREEMENT, "", "higher", "agreement_regression"),
         _gated("flips", "examples", "lower"),
         _gated("sqnr_db", "dB", "higher", "sqnr_db"),
@@ -55,9 +58,17 @@ METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
 
 #: What is compared with fp32 of the same run instead of with the baseline.
 ACCURACY_DROP = Metric(name="accuracy_drop", unit="", direction="higher")
+TOP_K_DROP = Metric(name="top_k_accuracy_drop", unit="", direction="higher")
 LATENCY_METRIC = Metric(name=LATENCY, unit="ns", direction="lower", relative=True, exact=False)
 
-#: Names that a user's own metric must not take.
+#: Names that a user's own metric must not take: those of metrics here, and of tolerances, which it would inherit.
 RESERVED_NAMES = frozenset(
-    {gated.metric.name for kind in METRICS_BY_KIND.values() for gated in kind} | {ACCURACY_DROP.name, LATENCY}
+    {gated.metric.name for kind in METRICS_BY_KIND.values() for gated in kind}
+    | {ACCURACY_DROP.name, TOP_K_DROP.name, LATENCY, *Tolerance.__struct_fields__}
 )
+
+
+def kind_of(name: str) -> str:
+    """The kind of measurement that the metric `name` belongs to; a user's own belong to accuracy."""
+    kinds = (kind for kind, metrics in METRICS_BY_KIND.items() if any(gated.metric.name == name for gated in metrics))
+    return next(kinds, "accuracy")

@@ -49,6 +49,8 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         numbers = {key: value for key in self.__struct_fields__ if key != "metrics" and (value := getattr(self, key))}
+        if taken := sorted(self.metrics.keys() & set(self.__struct_fields__)):
+            raise ValueError(f"metrics is for metrics of your own; {', '.join(taken)} stands beside it, not inside")
         for key, value in {**numbers, **self.metrics}.items():
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{key} must be a finite number of at least 0, got {value}")

@@ -76,6 +76,13 @@ def choose_output(specs: tuple[TensorSpec, ...], wanted: str | int | None) -> in
     )
 
 
+def is_class_row(evaluation: Evaluation, index: int) -> bool:
+    """Whether the output at `index` gives one value for each of at least two classes for an example."""
+    stored = evaluation.outputs[index]
+    classes = max(stored.shape[1:], default=1)
+    return classes >= _LEAST_CLASSES and stored.size == len(stored) * classes
+
+
 def predictions(evaluation: Evaluation, index: int) -> Array:
     """Index of the largest value for each example, of shape (examples,), in the smallest unsigned type.
 
@@ -89,7 +96,7 @@ def predictions(evaluation: Evaluation, index: int) -> Array:
     real_output(evaluation, index)
     stored = evaluation.outputs[index]
     classes = max(stored.shape[1:], default=1)
-    if classes < _LEAST_CLASSES or stored.size != len(stored) * classes:
+    if not is_class_row(evaluation, index):
         raise MeasurementError(
             f"the output {evaluation.specs[index].name!r} gives {stored.dtype}{stored.shape[1:]} for an "
             "example; expected one value for each of two or more classes. For anything else give a metric of your "
@@ -107,7 +114,8 @@ def check_labels(labels: Array, *, classes: int, name: str) -> Array:
     DatasetError
         If they are not whole numbers from 0 to `classes` - 1.
     """
-    flat = np.asarray(labels).reshape(len(labels), -1)
+    labels = np.asarray(labels)
+    flat = labels.reshape(len(labels), -1)
     if flat.shape[1] != 1 or not np.issubdtype(flat.dtype, np.integer):
         raise DatasetError(
             f"dataset {name!r}: labels are {labels.dtype} of shape {labels.shape}; expected one class index for each "
@@ -123,23 +131,42 @@ def check_labels(labels: Array, *, classes: int, name: str) -> Array:
 
 
 def top_k_accuracy(evaluation: Evaluation, index: int, labels: Array, k: int) -> float:
-    """Share of examples whose label is among the `k` largest values; among equals, lower indices come first."""
+    """Share of examples whose label is among the `k` largest values; among equals, lower indices come first.
+
+    Raises
+    ------
+    MeasurementError
+        If there are no more than `k` classes: no label could be missed.
+    """
     scores = evaluation.outputs[index].reshape(len(labels), -1)
+    if k >= scores.shape[1]:
+        raise MeasurementError(
+            f"top_k is {k} and the artifact has {scores.shape[1]} classes, so that every label would be among them; "
+            "expected a smaller top_k"
+        )
     own = np.take_along_axis(scores, labels[:, np.newaxis].astype(np.int64), axis=1)
     before = (scores == own) & (np.arange(scores.shape[1]) < labels[:, np.newaxis])
     rank = (scores > own).sum(axis=1) + before.sum(axis=1)
     return float(np.count_nonzero(rank < k) / len(labels))
 
 
-def output_error(evaluation: Evaluation, reference: Evaluation, index: int) -> OutputError:
+def output_error(
+    evaluation: Evaluation, reference: Evaluation, index: int, *, reference_index: int | None = None
+) -> OutputError:
     """How far the output at `index` is from the same output of the float model `reference`.
+
+    Parameters
+    ----------
+    reference_index
+        Where the float model has that output, if at another index.
 
     Raises
     ------
     MeasurementError
         If the two do not have the same shape, or one is NaN.
     """
-    ours, floats = real_output(evaluation, index), real_output(reference, index)
+    ours = real_output(evaluation, index)
+    floats = real_output(reference, index if reference_index is None else reference_index)
     if ours.shape != floats.shape:
         raise MeasurementError(f"the output has the shape {ours.shape}, the float model's {floats.shape}")
     difference = ours.astype(np.float64) - floats

@@ -107,7 +107,7 @@ def evaluate(
     DatasetError
         If the dataset does not fit the artifact's inputs.
     MeasurementError
-        If the artifact does not give one output per example.
+        If the artifact does not give one output per example, or does not run on one.
     """
     interpreter = open_interpreter(content, options)
     with_axis = batch_axis(dataset, interpreter.inputs)
@@ -127,12 +127,18 @@ def evaluate(
     done = 0
     with _pool(executor, workers) as pool:
         futures = {pool.submit(run_shard, shard): shard for shard in shards}
-        for future in as_completed(futures):
-            shard = futures[future]
-            parts[shard.first] = future.result()
-            done += shard.examples
-            if progress is not None:
-                progress(done, dataset.examples)
+        try:
+            for future in as_completed(futures):
+                shard = futures[future]
+                parts[shard.first] = future.result()
+                done += shard.examples
+                if progress is not None:
+                    progress(done, dataset.examples)
+        except BaseException:
+            # An error or Ctrl-C must not wait for all the shards that nobody will look at.
+            for future in futures:
+                future.cancel()
+            raise
     ordered = [parts[first] for first in sorted(parts)]
     outputs = tuple(np.concatenate(columns) for columns in zip(*ordered, strict=True))
     return Evaluation(outputs=outputs, specs=interpreter.outputs, batch=batch, workers=min(workers, len(shards)))
@@ -144,7 +150,7 @@ def run_shard(shard: Shard) -> tuple[Array, ...]:
     Raises
     ------
     MeasurementError
-        If an output has no axis for the examples of a batch.
+        If an output has no axis for the examples of a batch, or the artifact does not run on an example.
     """
     interpreter = open_interpreter(shard.content, shard.options)
     if shard.with_axis and shard.batch != _own_batch(interpreter.inputs):
@@ -154,10 +160,18 @@ def run_shard(shard: Shard) -> tuple[Array, ...]:
         count = min(shard.batch, shard.examples - start)
         for index, encoder in enumerate(shard.encoders):
             view = interpreter.input_view(index)
-            # The rows beyond the last example keep what they held: rows do not touch each other.
             encoder.write(start, start + count, view[:count] if shard.with_axis else view[np.newaxis])
+            if shard.with_axis:
+                # Rows beyond the last example hold it too: memory as it was found may be no valid input.
+                view[count:] = view[count - 1]
             del view  # The runtime refuses to run while somebody holds its memory.
-        interpreter.invoke()
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise MeasurementError(
+                f"the artifact does not run on the examples {shard.first + start} to "
+                f"{shard.first + start + count - 1} of the dataset ({error})"
+            ) from error
         # A delegate may learn the outputs' new shapes only when it runs.
         columns = columns or _columns(interpreter.outputs, shard)
         for index, column in enumerate(columns):
@@ -191,10 +205,21 @@ def _choose_batch(whole: Shard) -> tuple[int, float]:
             outputs, example_s = _timed(whole.part(0, max(batch, examples), batch))
         except MeasurementError:
             break
-        same = all(ours[:examples].tobytes() == one.tobytes() for ours, one in zip(outputs, expected, strict=True))
-        if same and example_s < best_s:
+        if example_s < best_s and _same_bits(whole, batch, outputs, expected):
             best, best_s = batch, example_s
     return best, best_s
+
+
+def _same_bits(whole: Shard, batch: int, outputs: tuple[Array, ...], expected: tuple[Array, ...]) -> bool:
+    """Whether a batch gave what one by one gives: in its first rows and, if it is longer, in its last."""
+    examples = len(expected[0])
+    if not all(ours[:examples].tobytes() == one.tobytes() for ours, one in zip(outputs, expected, strict=True)):
+        return False
+    if batch <= examples:
+        return True
+    first = batch - _TRIAL_LEAST_EXAMPLES
+    last = run_shard(whole.part(first, _TRIAL_LEAST_EXAMPLES, 1))
+    return all(ours[first:batch].tobytes() == one.tobytes() for ours, one in zip(outputs, last, strict=True))
 
 
 def _timed(shard: Shard) -> tuple[tuple[Array, ...], float]:

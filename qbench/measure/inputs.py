@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +26,8 @@ _QUANTIZED = ("int8", "uint8", "int16")
 class InputEncoder:
     """Turns the stored examples of one input of a dataset into one input tensor of an artifact.
 
-    Examples stored in 8 bits have only 256 possible values: each is encoded once and looked up, which
-    gives the same bytes as encoding every value.
+    Examples stored in 8 bits have only 256 possible values: each is encoded once and looked up, two at
+    a time, which gives the same bytes as encoding every value.
     """
 
     stored: Array
@@ -36,6 +35,7 @@ class InputEncoder:
     scale: float | None
     zero_point: int
     dataset_name: str
+    table: Array | None = None
 
     def part(self, start: int, stop: int) -> InputEncoder:
         """The encoder of the examples from `start` to `stop` alone."""
@@ -50,17 +50,22 @@ class InputEncoder:
             If an example holds NaN and the input is quantized.
         """
         examples = self.stored[start:stop].reshape(out.shape)
-        if self._table is not None:
-            np.take(self._table, examples.view(np.uint8), out=out, mode="wrap")
+        in_pairs = examples.size % 2 == 0 and examples.flags.c_contiguous and out.flags.c_contiguous
+        if self.table is not None and in_pairs:
+            pairs = examples.reshape(-1).view(np.uint16)
+            np.take(self.table, pairs, out=out.reshape(-1).view(self.table.dtype), mode="wrap")
         else:
             np.copyto(out, self._encode(examples), casting="unsafe")
 
-    @cached_property
-    def _table(self) -> Array | None:
-        """Encoded values by the bits of the stored one, None if there are too many to list."""
+    def with_table(self) -> InputEncoder:
+        """The same encoder with a table of all pairs of stored values, if there are few enough to list."""
         if self.stored.dtype.itemsize != 1 or self.scale is None:
-            return None
-        return self._encode(np.arange(256, dtype=np.uint8).view(self.stored.dtype)).astype(self.spec.dtype)
+            return self
+        values = self._encode(np.arange(256, dtype=np.uint8).view(self.stored.dtype)).astype(self.spec.dtype)
+        # The two bytes of each 16-bit number in the order in which they lie in memory.
+        stored_pairs = np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
+        encoded_pairs = np.ascontiguousarray(values[stored_pairs])
+        return replace(self, table=encoded_pairs.view(f"u{2 * values.dtype.itemsize}")[:, 0])
 
     def _encode(self, examples: Array) -> Array:
         real = real_values(examples, scale=self.scale, zero_point=self.zero_point)
@@ -87,14 +92,27 @@ def input_encoders(dataset: Dataset, specs: Sequence[TensorSpec]) -> tuple[Input
             scale=dataset.input_scale,
             zero_point=dataset.input_zero_point,
             dataset_name=dataset.name,
-        )
+        ).with_table()
         for spec in specs
     )
 
 
 def batch_axis(dataset: Dataset, specs: Sequence[TensorSpec]) -> bool:
-    """Whether the artifact's inputs have an axis for examples in front of an example's own axes."""
-    return all(len(spec.shape) == _array_for(spec, dataset, len(specs)).ndim for spec in specs)
+    """Whether the artifact's inputs have an axis for examples in front of an example's own axes.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset does not fit, or the inputs do not take the same number of examples at once.
+    """
+    with_axis = [spec for spec in specs if len(spec.shape) == _array_for(spec, dataset, len(specs)).ndim]
+    at_once = {spec.shape[0] for spec in with_axis} | ({1} if len(with_axis) < len(specs) else set())
+    if len(at_once) > 1:
+        listed = ", ".join(f"{spec.name!r} has the shape {spec.shape}" for spec in specs)
+        raise DatasetError(
+            f"the artifact's inputs take different numbers of examples at once: {listed}; expected one number"
+        )
+    return len(with_axis) == len(specs)
 
 
 def _array_for(spec: TensorSpec, dataset: Dataset, inputs: int) -> Array:
@@ -128,7 +146,7 @@ def _check_dtype(spec: TensorSpec, array: Array, dataset: Dataset) -> None:
         if real or np.issubdtype(array.dtype, np.integer):
             return
     elif spec.dtype in {"int32", "int64", "uint8", "int8", "int16", "uint32", "bool"}:
-        if not real and np.can_cast(array.dtype, spec.dtype, casting="same_kind"):
+        if not real and np.can_cast(array.dtype, spec.dtype, casting="same_kind") and _holds(spec.dtype, array):
             return
     else:
         raise DatasetError(f"the input {spec.name!r} of the artifact is {spec.dtype}, which qbench cannot feed")
@@ -136,3 +154,11 @@ def _check_dtype(spec: TensorSpec, array: Array, dataset: Dataset) -> None:
         f"dataset {dataset.name!r}: examples are {array.dtype}{' with a scale' if dataset.input_scale else ''}, "
         f"the input {spec.name!r} of the artifact is {spec.dtype}; expected values that it can hold"
     )
+
+
+def _holds(dtype: str, array: Array) -> bool:
+    """Whether integers of `dtype` can be the values of `array`; what does not fit would wrap around."""
+    if np.can_cast(array.dtype, dtype, casting="safe"):
+        return True
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= array.min() and array.max() <= limits.max)

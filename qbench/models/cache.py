@@ -62,9 +62,9 @@ class ArtifactCache:
         note_path, artifact_path = self._paths(key)
         try:
             note = msgspec.json.decode(note_path.read_bytes(), type=_Note)
-            if digest_file(artifact_path) != note.sha256:
+            if digest_file(artifact_path) != note.sha256 or artifact_path.stat().st_size != note.size_bytes:
                 return None
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         return CacheEntry(path=artifact_path, **msgspec.structs.asdict(note))
 
@@ -83,22 +83,35 @@ class ArtifactCache:
             # The note comes last: without it there is no entry.
             replace_file(note_path, canonical_json(msgspec.to_builtins(note)))
         except OSError as error:
-            raise ConversionError(
-                f"cannot keep a converted artifact in {self.folder}: {error}; free space or make it writable, "
-                f"or put the cache elsewhere with [tool.qbench] cache or {CACHE_VARIABLE}"
-            ) from error
+            raise self._unusable(error) from error
         return CacheEntry(path=artifact_path, **msgspec.structs.asdict(note))
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """Hold the only right to convert `key`; whoever waited should look again before converting."""
+        """Hold the only right to convert `key`; whoever waited should look again before converting.
+
+        Raises
+        ------
+        ConversionError
+            If the folder cannot be written.
+        """
         note_path, _ = self._paths(key)
+        lock = FileLock(note_path.with_suffix(".lock"))
         try:
             note_path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except OSError as error:
-            raise ConversionError(f"cannot make the cache folder {note_path.parent}: {error}") from error
-        with FileLock(note_path.with_suffix(".lock")):
+            raise self._unusable(error) from error
+        try:
             yield
+        finally:
+            lock.release()
+
+    def _unusable(self, error: OSError) -> ConversionError:
+        return ConversionError(
+            f"cannot keep a converted artifact in {self.folder}: {error}; free space or make it writable, "
+            f"or put the cache elsewhere with [tool.qbench] cache or {CACHE_VARIABLE}"
+        )
 
     def _paths(self, key: str) -> tuple[Path, Path]:
         folder = self.folder / key[:2]

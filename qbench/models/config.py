@@ -6,9 +6,11 @@ what is expected, so that a typing error never turns into a gate that silently m
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,11 +18,8 @@ from qbench.errors import ConfigError
 from qbench.judge.tolerance import Tolerance, resolve_tolerance
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.models.sources import Source, read_source
-from qbench.models.tables import check_name, convert_table, convert_value
+from qbench.models.tables import check_function, check_name, convert_table, convert_value, describe
 from qbench.records import KernelSet, RuntimeName, RuntimeOptions, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -110,7 +109,7 @@ class _ToolTable(msgspec.Struct, kw_only=True):
 class _ModelTable(msgspec.Struct, kw_only=True):
     """`[tool.qbench.models.<name>]` as written."""
 
-    source: Any
+    source: Any = None
     dataset: str | None = None
     recipes: list[str] | None = None
     metrics: list[str] = []
@@ -134,7 +133,8 @@ def load_config(pyproject: Path) -> Config | None:
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(pyproject.name, found=f"text that is not TOML ({error})", expected="a TOML file") from error
-    table = document.get("tool", {}).get("qbench")
+    tool = document.get("tool")
+    table = tool.get("qbench") if isinstance(tool, dict) else None
     return None if table is None else parse_config(table, root=pyproject.parent)
 
 
@@ -152,8 +152,8 @@ def parse_config(table: object, *, root: Path) -> Config:
         key = f"{ROOT_KEY}.recipe.{name}"
         check_name(name, key)
         recipes[name] = convert_table(raw, RecipeSpec, key)
-    _check_one_of(tool.recipes, recipes, f"{ROOT_KEY}.recipes")
-    _check_one_of(tool.metrics, METRIC_KINDS, f"{ROOT_KEY}.metrics")
+    _check_some_of(tool.recipes, recipes, f"{ROOT_KEY}.recipes")
+    _check_some_of(tool.metrics, METRIC_KINDS, f"{ROOT_KEY}.metrics")
     _check_positive(tool, ("threads", "preflight_timeout_s", "conversion_timeout_s"))
     if not tool.models:
         raise ConfigError(f"{ROOT_KEY}.models", found="no model", expected="at least one [tool.qbench.models.<name>]")
@@ -184,15 +184,18 @@ def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, 
         raise ConfigError(key, found="the name 'artifacts'", expected="another name: baselines/artifacts is taken")
     table = convert_table(raw, _ModelTable, key)
     source = read_source(table.source, tuple(table.source_files), key=key, root=root)
-    _check_one_of(table.recipes or [], recipes, f"{key}.recipes")
+    if table.recipes is not None:
+        _check_some_of(table.recipes, recipes, f"{key}.recipes")
     chosen = tuple(table.recipes or tool.recipes)
     if source.given_recipes:
-        _check_one_of(source.given_recipes, recipes, f"{key}.source")
+        _check_names(source.given_recipes, recipes, f"{key}.source")
         if missing := [recipe for recipe in table.recipes or [] if recipe not in source.given_recipes]:
             raise ConfigError(f"{key}.recipes", found=f"{missing}", expected="recipes that `source` gives a file for")
         chosen = source.given_recipes
-    if table.dataset is not None and ":" not in table.dataset:
-        raise ConfigError(f"{key}.dataset", found=repr(table.dataset), expected="'module:function'")
+    if table.dataset is not None:
+        check_function(table.dataset, f"{key}.dataset")
+    for metric in table.metrics:
+        check_function(metric, f"{key}.metrics")
     if table.top_k < 1:
         raise ConfigError(f"{key}.top_k", found=str(table.top_k), expected="a whole number of at least 1")
     tolerance, by_recipe = _read_tolerance(table.tolerance, f"{key}.tolerance", recipes)
@@ -215,13 +218,30 @@ def _read_tolerance(
     """Split a tolerance table into what holds for all recipes and its sub-table `recipes`."""
     general = {name: value for name, value in raw.items() if name != _RECIPES_KEY}
     by_recipe = convert_value(raw.get(_RECIPES_KEY, {}), dict[str, Any], f"{key}.{_RECIPES_KEY}")
-    _check_one_of(by_recipe, recipes, f"{key}.{_RECIPES_KEY}")
+    _check_names(by_recipe, recipes, f"{key}.{_RECIPES_KEY}")
+    _check_tolerances(raw, key)
     return convert_table(general, Tolerance, key, also_known=(_RECIPES_KEY,)), {
         recipe: convert_table(table, Tolerance, f"{key}.{_RECIPES_KEY}.{recipe}") for recipe, table in by_recipe.items()
     }
 
 
-def _check_one_of(names: Any, known: Any, key: str) -> None:
+def _check_tolerances(raw: Mapping[str, Any], key: str) -> None:
+    """Name the key of a tolerance that is below zero or not finite; its type is checked elsewhere."""
+    for name, value in raw.items():
+        if isinstance(value, Mapping):
+            _check_tolerances(value, f"{key}.{name}")
+        elif isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
+            raise ConfigError(f"{key}.{name}", found=describe(value), expected="a finite number of at least 0")
+
+
+def _check_some_of(names: Any, known: Any, key: str) -> None:
+    # A gate over nothing would be green.
+    if not names:
+        raise ConfigError(key, found="an empty array", expected=f"at least one of {', '.join(known)}")
+    _check_names(names, known, key)
+
+
+def _check_names(names: Any, known: Any, key: str) -> None:
     for name in names:
         if name not in known:
             raise ConfigError(key, found=repr(name), expected=f"one of {', '.join(known)}")
@@ -231,7 +251,7 @@ def _check_one_of(names: Any, known: Any, key: str) -> None:
 
 def _check_positive(tool: _ToolTable, names: tuple[str, ...]) -> None:
     for name in names:
-        if (value := getattr(tool, name)) <= 0:
+        if not (value := getattr(tool, name)) > 0:  # NaN is not above 0 either
             raise ConfigError(f"{ROOT_KEY}.{name}", found=str(value), expected="a number above 0")
 
 

@@ -61,6 +61,7 @@ class Builder:
         self._dataset_of = dataset_of
         self._child = ChildProcess(module_command(_CONVERTER), environment=_ENVIRONMENT)
         self._loaded = ""
+        self._calibrated = False
         self.converted: list[Subject] = []
 
     def __enter__(self) -> Builder:
@@ -114,6 +115,11 @@ class Builder:
         path = source.artifacts.get(subject.recipe)
         if path is None and source.kind == "tflite" and subject.recipe == REFERENCE_RECIPE:
             path = source.path
+        if path is None and source.artifacts:
+            raise ConversionError(
+                f"{subject.id}: `source` gives finished artifacts for {', '.join(source.artifacts)}, and none for "
+                f"{subject.recipe}"
+            )
         if path is None:
             return None
         size = path.stat().st_size
@@ -167,24 +173,25 @@ class Builder:
         return self._cache.store(key, blobs[0], weight_elements=header["weight_elements"])
 
     def _load(self, subject: Subject) -> None:
-        """Give the child the source and the calibration samples of the subject's model, once."""
-        if self._loaded == subject.model:
-            return
-        source = self._model(subject).source
-        dataset = self._dataset_of(subject.model)
-        calibration = dataset.calibration_arrays if dataset else {}
-        blobs = tuple(_npy(dataset.real_values(array)) for array in calibration.values()) if dataset else ()
-        request = {
-            "do": "load",
-            "kind": source.kind,
-            "path": str(source.path),
-            "function": source.function,
-            "root": str(self._config.root),
-            "calibration": list(calibration),
-        }
-        self._loaded = ""
-        self._ask(request, blobs, subject)
-        self._loaded = subject.model
+        """Give the child the source of the subject's model and, where needed, its calibration samples, once."""
+        if self._loaded != subject.model:
+            source = self._model(subject).source
+            request = {
+                "do": "load",
+                "kind": source.kind,
+                "path": str(source.path),
+                "function": source.function,
+                "root": str(self._config.root),
+            }
+            self._loaded, self._calibrated = "", False
+            self._ask(request, (), subject)
+            self._loaded = subject.model
+        if self._config.recipes[subject.recipe].calibrated and not self._calibrated:
+            dataset = self._dataset_of(subject.model)
+            arrays = dataset.calibration_arrays if dataset else {}
+            blobs = tuple(_npy(dataset.real_values(array)) for array in arrays.values()) if dataset else ()
+            self._ask({"do": "calibrate", "names": list(arrays)}, blobs, subject)
+            self._calibrated = True
 
     def _ask(
         self, request: dict[str, Any], blobs: tuple[bytes, ...], subject: Subject

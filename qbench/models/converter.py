@@ -1,7 +1,7 @@
 """The entry of the conversion child: the only code of qbench that imports TensorFlow.
 
-Requests (see `qbench/frames.py`): ``load`` names a source and brings calibration arrays as `.npy`
-blobs; ``convert`` names a recipe and is answered by the artifact's bytes.
+Requests (see `qbench/frames.py`): ``load`` names a source, ``calibrate`` brings its calibration arrays
+as `.npy` blobs; ``convert`` names a recipe and is answered by the artifact's bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from qbench.frames import read_frame, write_frame
 from qbench.models import quantizer
 from qbench.models.recipes import RecipeSpec
+from qbench.models.structure import read_structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ class LoadedSource:
 
     keras_model: Any = None
     saved_model: str = ""
-    float_tflite: bytes = b""
+    float_tflite: bytes | None = None
     calibration: dict[str, Array] = field(default_factory=dict)
 
     def weight_elements(self) -> int | None:
@@ -42,7 +43,7 @@ class LoadedSource:
 
     def float_artifact(self) -> bytes:
         """The model as a float `.tflite`, converted once."""
-        if not self.float_tflite:
+        if self.float_tflite is None:
             self.float_tflite = bytes(self.tensorflow_converter().convert())
         return self.float_tflite
 
@@ -66,24 +67,22 @@ class LoadedSource:
             yield list(sample.values()) if len(sample) == 1 else sample
 
 
-def load_source(request: dict[str, Any], blobs: tuple[bytes, ...]) -> LoadedSource:
+def load_source(request: dict[str, Any]) -> LoadedSource:
     """Load what `request` names: a `.keras` file, a SavedModel, a float `.tflite` or a function's result."""
-    calibration = {
-        name: np.load(io.BytesIO(blob), allow_pickle=False)
-        for name, blob in zip(request["calibration"], blobs, strict=True)
-    }
     kind, path = request["kind"], request["path"]
     if kind == "function":
         result = import_function(request["function"], request["root"])()
-        source = _from_result(result, request["function"])
-    elif kind == "keras":
-        source = LoadedSource(keras_model=_keras().models.load_model(path, compile=False))
-    elif kind == "saved_model":
-        source = LoadedSource(saved_model=path)
-    else:
-        source = LoadedSource(float_tflite=Path(path).read_bytes())
-    source.calibration = calibration
-    return source
+        return _from_result(result, request["function"], request["root"])
+    if kind == "keras":
+        return LoadedSource(keras_model=_keras().models.load_model(path, compile=False))
+    if kind == "saved_model":
+        return LoadedSource(saved_model=path)
+    return _from_tflite(Path(path).read_bytes())
+
+
+def read_calibration(names: list[str], blobs: tuple[bytes, ...]) -> dict[str, Array]:
+    """Calibration arrays by input name."""
+    return {name: np.load(io.BytesIO(blob), allow_pickle=False) for name, blob in zip(names, blobs, strict=True)}
 
 
 def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
@@ -150,20 +149,26 @@ def _set_mode(converter: Any, mode: str, samples: Callable[[], Iterator[Any]]) -
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001
 
 
-def _from_result(result: Any, name: str) -> LoadedSource:
-    """What a user's function returned: bytes of a float `.tflite`, a path, or a Keras model."""
+def _from_result(result: Any, name: str, root: str) -> LoadedSource:
+    """What a user's function returned: bytes of a float `.tflite`, a path below `root`, or a Keras model."""
     if isinstance(result, (bytes, bytearray)):
-        return LoadedSource(float_tflite=bytes(result))
+        return _from_tflite(bytes(result))
     if isinstance(result, (str, os.PathLike)):
-        path = Path(result)
+        path = Path(root, result)
         if path.is_dir():
             return LoadedSource(saved_model=str(path))
         if path.suffix == ".keras":
             return LoadedSource(keras_model=_keras().models.load_model(path, compile=False))
-        return LoadedSource(float_tflite=path.read_bytes())
+        return _from_tflite(path.read_bytes())
     if hasattr(result, "count_params"):
         return LoadedSource(keras_model=result)
     raise TypeError(f"{name} returned {type(result).__name__}, expected a Keras model, a path, or .tflite bytes")
+
+
+def _from_tflite(content: bytes) -> LoadedSource:
+    """The bytes of a float `.tflite`, looked through first: tools that take them apart do not say what is wrong."""
+    read_structure(content)
+    return LoadedSource(float_tflite=content)
 
 
 def _keras() -> Any:
@@ -182,7 +187,9 @@ def main() -> None:
             made: tuple[bytes, ...] = ()
             try:
                 if request["do"] == "load":
-                    source, root = load_source(request, blobs), request["root"]
+                    source, root = load_source(request), request["root"]
+                elif request["do"] == "calibrate":
+                    source.calibration = read_calibration(request["names"], blobs)
                 else:
                     made = (convert(source, msgspec.convert(request["recipe"], RecipeSpec), root=root),)
                 answer: dict[str, Any] = {"ok": True, "weight_elements": source.weight_elements()}

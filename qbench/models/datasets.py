@@ -8,6 +8,7 @@ quantize inputs through a table of 256 entries instead of 784 divisions an image
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,7 +49,8 @@ class Dataset:
     Raises
     ------
     DatasetError
-        If shapes or dtypes do not fit together, or an example stands in both `calibration` and `inputs`.
+        If shapes or dtypes do not fit together, the scale cannot be one, or an example stands in both
+        `calibration` and `inputs`.
     """
 
     inputs: Array | Mapping[str, Array]
@@ -59,6 +61,8 @@ class Dataset:
     name: str = "dataset"
 
     def __post_init__(self) -> None:
+        self._check_scale()
+        self._check_contents()
         self._check_shapes()
         self._check_leak()
 
@@ -101,18 +105,44 @@ class Dataset:
             return {}
         return {"scale": np.array([self.input_scale, self.input_zero_point], dtype=np.float64)}
 
-    def _check_shapes(self) -> None:
-        counts = {name or "inputs": array.shape[:1] for name, array in self.input_arrays.items()}
-        if self.labels is not None:
-            counts["labels"] = np.asarray(self.labels).shape[:1]
-        if len(set(counts.values())) != 1 or () in counts.values() or (0,) in counts.values():
-            listed = ", ".join(f"{name} has {_count(shape)}" for name, shape in counts.items())
+    def _check_scale(self) -> None:
+        if self.input_scale is not None and not (math.isfinite(self.input_scale) and self.input_scale > 0):
             raise DatasetError(
-                f"dataset {self.name!r}: {listed}; expected the same number of examples, at least one, "
-                "along the first axis of every array"
+                f"dataset {self.name!r}: found input_scale={self.input_scale}, expected a finite number above 0"
             )
+
+    def _check_contents(self) -> None:
+        """Refuse arrays of Python objects, whose bytes say where the objects lie and not what they are."""
+        for title, array in {**self._judged_arrays(), **self._calibrating_arrays()}.items():
+            if array.dtype.hasobject:
+                raise DatasetError(
+                    f"dataset {self.name!r}: found Python objects in {title}, expected an array of numbers or text; "
+                    "pad examples of different lengths to one shape"
+                )
+
+    def _check_shapes(self) -> None:
+        self._check_counts(self._judged_arrays())
         for name, calibration in self.calibration_arrays.items():
             self._check_calibration(name, calibration)
+        if self.calibration is not None:
+            self._check_counts(self._calibrating_arrays())
+
+    def _judged_arrays(self) -> dict[str, Array]:
+        """The arrays to evaluate on, called as an error calls them."""
+        arrays = {f"input {name}" if name else "inputs": array for name, array in self.input_arrays.items()}
+        return arrays if self.labels is None else {**arrays, "labels": np.asarray(self.labels)}
+
+    def _calibrating_arrays(self) -> dict[str, Array]:
+        return {f"calibration {name}".strip(): array for name, array in self.calibration_arrays.items()}
+
+    def _check_counts(self, arrays: Mapping[str, Array]) -> None:
+        counts = {array.shape[:1] for array in arrays.values()}
+        if len(counts) != 1 or () in counts or (0,) in counts:
+            listed = ", ".join(f"{title} has {_count(array.shape)}" for title, array in arrays.items())
+            raise DatasetError(
+                f"dataset {self.name!r}: {listed or 'no array'}; expected the same number of examples, at least one, "
+                "along the first axis of every array"
+            )
 
     def _check_calibration(self, name: str, calibration: Array) -> None:
         inputs = self.input_arrays.get(name)

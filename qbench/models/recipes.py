@@ -44,9 +44,9 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if len(given) != 1:
             raise ValueError(f"exactly one of base, quantizer and function, found {' and '.join(given) or 'none'}")
         if self.converter and self.base is None:
-            raise ValueError("`converter` settings go with `base`")
-        if self.function is not None and ":" not in self.function:
-            raise ValueError(f"function as 'module:function', found {self.function!r}")
+            raise ValueError(f"`converter` settings beside `base` only, found them beside `{given[0]}`")
+        if self.function is not None and not all(self.function.partition(":")):
+            raise ValueError(f"function = 'module:function', found {self.function!r}")
 
     @property
     def calibrated(self) -> bool:

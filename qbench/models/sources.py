@@ -11,7 +11,7 @@ import msgspec
 
 from qbench.errors import ConfigError
 from qbench.files import digest_file, digest_parts, digest_tree
-from qbench.models.tables import convert_value, describe
+from qbench.models.tables import check_function, convert_value, describe
 
 SourceKind = Literal["keras", "saved_model", "tflite", "artifacts", "function"]
 
@@ -79,6 +79,7 @@ def read_source(raw: object, depends_on: tuple[str, ...], *, key: str, root: Pat
     if not isinstance(raw, str):
         raise ConfigError(f"{key}.source", found=describe(raw), expected=_EXPECTED)
     if ":" in raw and not (root / raw).exists():
+        check_function(raw, f"{key}.source", expected=_EXPECTED)
         path = find_module(raw.partition(":")[0], key=f"{key}.source", root=root)
         return Source(kind="function", path=path, function=raw, depends_on=further)
     path = existing_path(root / raw, f"{key}.source", found=raw, expected=_EXPECTED)
@@ -106,7 +107,8 @@ def find_module(name: str, *, key: str, root: Path) -> Path:
         for candidate in (base.with_suffix(".py"), base / "__init__.py"):
             if candidate.is_file():
                 return candidate
-    if spec and spec.origin and "." not in name:
+    # The origin of a module that is part of Python itself is a word, not a file.
+    if spec and spec.origin and "." not in name and Path(spec.origin).is_file():
         return Path(spec.origin)
     raise ConfigError(key, found=f"the module {name!r}", expected=f"a module below {root} or an installed one")
 

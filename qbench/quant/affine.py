@@ -2,7 +2,8 @@
 
 ``real = (stored - zero_point) * scale`` is the definition of the LiteRT int8 specification. Where it
 leaves the rounding open, this follows the runtime's builtin QUANTIZE kernel: divide in float32, round
-halves to even, add the zero point, clamp to the range of the integer type.
+halves to even, add the zero point, clamp to the range of the integer type. (Kernels that multiply by
+the inverse of the scale may differ by one where a value lies halfway between two integers.)
 """
 
 from __future__ import annotations
@@ -32,12 +33,16 @@ def quantize(real: Array, *, scale: float, zero_point: int, dtype: npt.DTypeLike
     Raises
     ------
     ValueError
-        If the scale is not a positive finite number, or `real` holds NaN. Infinities are clamped.
+        If the scale is not a positive finite float32, or `real` holds NaN. Infinities are clamped.
     """
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be a positive finite number, got {scale}")
+    with np.errstate(over="ignore"):
+        divisor = np.float32(scale)
+    if not (np.isfinite(divisor) and divisor > 0):
+        raise ValueError(f"scale must be a positive finite float32, got {scale}")
     limits = np.iinfo(np.dtype(dtype))
-    work = np.divide(real, np.float32(scale), dtype=np.float32)
+    work = np.empty(np.shape(real), dtype=np.float32)
+    with np.errstate(over="ignore"):  # What is too large for float32 is clamped like an infinity.
+        np.divide(real, divisor, out=work, dtype=np.float32)
     np.rint(work, out=work)
     work += np.float32(zero_point)
     np.clip(work, limits.min, limits.max, out=work)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from qbench.records import MetricVerdict
 
-_SHARES = frozenset({"accuracy", "top_k_accuracy", "agreement", "accuracy_drop", "integer_compute"})
+_SHARES = frozenset(
+    {"accuracy", "top_k_accuracy", "agreement", "accuracy_drop", "top_k_accuracy_drop", "integer_compute"}
+)
 _BYTES = frozenset({"size_bytes", "weight_bytes", "arena_bytes"})
 _KILO = 1000.0
 
@@ -48,18 +50,18 @@ def format_time(nanoseconds: float) -> str:
     """A duration in the unit that leaves one to three digits before the point."""
     value, unit = nanoseconds, "ns"
     for larger in ("us", "ms", "s"):
-        if value < _KILO:
+        if float(f"{value:.3g}") < _KILO:  # As it will be printed: 999.7 rounds up to the next unit.
             break
         value, unit = value / _KILO, larger
-    return f"{value:.3g} {unit}" if value < _KILO else f"{value:.0f} {unit}"
+    return f"{value:.3g} {unit}" if float(f"{value:.3g}") < _KILO else f"{value:.0f} {unit}"
 
 
 def format_size(size_bytes: float) -> str:
     """A number of bytes in kB or MB of a thousand, exact below."""
     if size_bytes < _KILO:
         return f"{size_bytes:.0f} B"
-    value, unit = (size_bytes / _KILO, "kB") if size_bytes < _KILO**2 else (size_bytes / _KILO**2, "MB")
-    return f"{value:.1f} {unit}"
+    kilobytes = round(size_bytes / _KILO, 1)
+    return f"{kilobytes:.1f} kB" if kilobytes < _KILO else f"{size_bytes / _KILO**2:.1f} MB"
 
 
 def _statement(verdict: MetricVerdict) -> str:

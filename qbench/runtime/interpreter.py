@@ -101,8 +101,17 @@ class TfliteInterpreter:
         self._native.set_tensor(self._input_details[index]["index"], stored)
 
     def input_view(self, index: int) -> Array:
-        """The memory of an input, to be dropped before the next invoke."""
-        return cast("Array", self._native.tensor(self._input_details[index]["index"])())
+        """The memory of an input, to be dropped before the next invoke.
+
+        Raises
+        ------
+        MeasurementError
+            If the input is a scalar, of which the runtime gives a copy.
+        """
+        view = self._native.tensor(self._input_details[index]["index"])()
+        if not isinstance(view, np.ndarray):
+            raise MeasurementError(f"the input {self.inputs[index].name!r} is a scalar, which has no axis for examples")
+        return view
 
     def output(self, index: int) -> Array:
         """A copy of the output at `index`."""
@@ -118,8 +127,11 @@ class TfliteInterpreter:
         Raises
         ------
         MeasurementError
-            If the artifact has no first axis to resize, or does not run at that size.
+            If an input has no first axis to resize, or the artifact does not run at that size.
         """
+        for spec in self.inputs:
+            if not spec.shape:
+                raise MeasurementError(f"the input {spec.name!r} is a scalar, which has no axis for examples")
         try:
             for detail in self._input_details:
                 shape = [examples, *(int(size) for size in detail["shape"][1:])]
@@ -147,6 +159,8 @@ class TfliteInterpreter:
         return _covered_bytes(spans) if spans else None
 
     def _view(self, detail: dict[str, Any]) -> Array | None:
+        if np.dtype(detail["dtype"]).hasobject or np.issubdtype(detail["dtype"], np.character):
+            return None  # Strings lie elsewhere, and asking for them ends the process.
         try:
             return cast("Array", self._native.tensor(detail["index"])())
         except (ValueError, RuntimeError):

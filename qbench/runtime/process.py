@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qbench.errors import InvalidArtifactError, UnresolvedOperatorError, WorkerError
+from qbench.errors import ArtifactError, InvalidArtifactError, UnresolvedOperatorError, WorkerError
 from qbench.processes import ChildProcess
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class PreflightWorker:
             If the runtime has no kernel for one of its operators.
         InvalidArtifactError
             If the runtime refuses it for another reason.
+        ArtifactError
+            If it wants inputs that qbench cannot feed.
         """
         if not self._child.running:
             self._child.start()
@@ -75,6 +77,8 @@ class PreflightWorker:
         answer, _ = self._child.ask(
             request, (content,), doing=f"running {name} for the first time", limit_s=self._limit_s
         )
+        if refused := answer.get("refused"):
+            raise ArtifactError(f"{name}: {refused}")
         if error := answer.get("error"):
             raise _named(name, error)
         return Preflight(batched=answer["batched"])

@@ -4,7 +4,8 @@ It is started by path and imports nothing but the standard library, numpy and th
 also runs in a Python environment that has no qbench.
 
 Requests and answers are frames (see `qbench/frames.py`): ``{"do": "preflight", ...}`` with the
-artifact's bytes as a blob is answered by ``{"ok": true, ...}`` or ``{"error": "..."}``.
+artifact's bytes as a blob is answered by ``{"ok": true, ...}``, ``{"refused": "..."}`` for what qbench
+does not run, or ``{"error": "..."}``.
 """
 
 from __future__ import annotations
@@ -29,10 +30,14 @@ def _load_frames() -> Any:
 def preflight(request: dict[str, Any], content: bytes) -> dict[str, Any]:
     """Load, allocate and invoke an artifact once with all-zero real inputs, also in a batch of two.
 
-    The answer says whether a batch can be run.
+    The answer says whether a batch can be run, or why the artifact is refused without running it.
     """
     interpreter = open_runtime(request, content)
     interpreter.allocate_tensors()
+    strings = _string_inputs(interpreter)
+    if strings:
+        # To run it on strings that nobody set ends the process.
+        return {"refused": f"its input {strings[0]!r} holds strings, which qbench cannot feed"}
     _fill(interpreter)
     interpreter.invoke()
     for output in interpreter.get_output_details():
@@ -58,12 +63,17 @@ def open_runtime(request: dict[str, Any], content: bytes) -> Any:
     return make(model_content=content, num_threads=request["threads"], experimental_op_resolver_type=resolver)
 
 
-def _fill(interpreter: Any) -> None:
+def _string_inputs(interpreter: Any) -> list[str]:
     import numpy as np  # noqa: PLC0415 - not needed to answer that the runtime is missing
 
+    text = (np.bytes_, np.object_, np.str_)
+    return [spec["name"] for spec in interpreter.get_input_details() if spec["dtype"] in text]
+
+
+def _fill(interpreter: Any) -> None:
+    import numpy as np  # noqa: PLC0415 - as above
+
     for spec in interpreter.get_input_details():
-        if spec["dtype"] in (np.bytes_, np.object_, np.str_):
-            continue
         zero_point = spec["quantization"][1]
         interpreter.set_tensor(spec["index"], np.full(spec["shape"], zero_point, dtype=spec["dtype"]))
 

@@ -19,9 +19,10 @@ from qbench.baseline.sources import FolderFiles, current_commit
 from qbench.baseline.store import BaselineReader, BaselineWriter
 from qbench.errors import AcceptRefusedError, BaselineError
 from qbench.files import digest_bytes
+from qbench.judge.metrics import kind_of
 from qbench.models.cache import tool_versions
 from qbench.records import Subject, Verdict
-from qbench.runtime.fingerprint import fingerprint_id
+from qbench.runtime.fingerprint import fingerprint_id, runtime_package, runtime_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,8 @@ def accept_results(
 ) -> Acceptance:
     """Write the baseline of every subject that was measured, except of those that must not have one.
 
+    A subject that was only prepared, as the fp32 that others are compared with, keeps the baseline it has.
+
     Raises
     ------
     AcceptRefusedError
@@ -60,6 +63,8 @@ def accept_results(
     accepted, refused = [], {}
     with writer.locked():
         for subject, result in results.items():
+            if not (result.measured or result.problems):
+                continue
             try:
                 _accept(config, reader, writer, result, provenance, fingerprint)
             except BaselineError as error:
@@ -94,10 +99,10 @@ def _accept(
         artifact=AcceptedArtifact(sha256=artifact.sha256, size_bytes=artifact.size_bytes),
         options=config.options,
         provenance=msgspec.structs.replace(provenance, dataset=dataset),
-        metrics={**(before.metrics if before else {}), **result.metrics},
+        metrics={**_unmeasured_metrics(before, result), **result.metrics},
         operators=result.operators or (before.operators if before else {}),
         weight_bytes_by_dtype=result.weight_bytes_by_dtype or (before.weight_bytes_by_dtype if before else {}),
-        predictions=before.predictions if before and not result.predictions else None,
+        predictions=before.predictions if before and "accuracy" not in result.measured else None,
         latency=latency,
     )
     predictions = load_predictions(result.predictions, name=subject.id) if result.predictions else None
@@ -110,8 +115,9 @@ def _refuse_problems(result: SubjectResult) -> None:
         for verdict in result.verdicts
         if verdict.verdict == Verdict.FAIL and verdict.against != "baseline"
     ]
-    errors = [f"{verdict.metric}: {verdict.reason}" for verdict in result.verdicts if verdict.verdict == Verdict.ERROR]
-    problems = list(dict.fromkeys([*result.problems, *failed, *errors]))
+    # Errors of what was measured are among the problems; a verdict `error` alone says that the baseline
+    # cannot be read, which accepting repairs.
+    problems = list(dict.fromkeys([*result.problems, *failed]))
     if problems:
         raise AcceptRefusedError(f"{result.subject.id} is not accepted: {'; '.join(problems)}")
 
@@ -135,18 +141,32 @@ def _kept(config: Config, reader: BaselineReader, result: SubjectResult) -> Base
         and before.artifact.sha256 == result.artifact.sha256
         and before.options == config.options
     )
+    package = runtime_package(config.options)
+    same_runtime = before is not None and before.provenance.tools.get(package) == runtime_version(config.options)
     unmeasured = [kind for kind in config.expected_kinds(subject) if kind not in result.measured]
-    if unmeasured and not same:
+    if unmeasured and not (same and same_runtime):
         raise AcceptRefusedError(
             f"{subject.id} is not accepted: {', '.join(unmeasured)} was not measured, and there is no baseline of the "
-            "same artifact to take it from; run all benchmarks of it"
+            "same artifact in the same runtime to take it from; run all benchmarks of it"
         )
     return before if same else None
 
 
+def _unmeasured_metrics(before: Baseline | None, result: SubjectResult) -> dict[str, float]:
+    """What is taken over from `before`: of a kind that was measured now, a metric that is gone stays gone."""
+    if before is None:
+        return {}
+    return {name: value for name, value in before.metrics.items() if kind_of(name) not in result.measured}
+
+
 def _content(result: SubjectResult) -> bytes:
     assert result.artifact is not None  # noqa: S101 - checked by the caller
-    content = result.artifact.path.read_bytes()
+    try:
+        content = result.artifact.path.read_bytes()
+    except OSError as error:
+        raise AcceptRefusedError(
+            f"{result.subject.id} is not accepted: its artifact cannot be read any more ({error})"
+        ) from error
     if digest_bytes(content) != result.artifact.sha256:
         raise AcceptRefusedError(f"{result.subject.id} is not accepted: its artifact changed during the run")
     return content

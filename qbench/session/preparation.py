@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qbench.errors import ArtifactError, ConfigError, DatasetError, QbenchError, QbenchWarning
+from qbench.errors import ArtifactError, ConfigError, DatasetError, InvalidArtifactError, QbenchError, QbenchWarning
 from qbench.models.artifact_checks import check_float, check_quantized, check_weights_present
 from qbench.models.cache import ArtifactCache, cache_folder
 from qbench.models.convert import Builder, BuiltArtifact
@@ -137,6 +137,8 @@ def _check(
     subject = artifact.subject
     try:
         content = artifact.path.read_bytes()
+        if not content:
+            raise InvalidArtifactError(f"found an empty file ({artifact.path.name}), expected a .tflite")
         # The runtime verifies the file before this process reads it.
         preflight = worker.check(content, name=subject.id)
         structure = read_structure(content)

@@ -10,10 +10,20 @@ import numpy as np
 
 from qbench.errors import BaselineError, DatasetError, MeasurementError, QbenchError
 from qbench.judge.gate import judge, not_judged
-from qbench.judge.metrics import ACCURACY, ACCURACY_DROP, AGREEMENT, METRICS_BY_KIND, RESERVED_NAMES, GatedMetric
+from qbench.judge.metrics import (
+    ACCURACY,
+    ACCURACY_DROP,
+    AGREEMENT,
+    METRICS_BY_KIND,
+    RESERVED_NAMES,
+    TOP_K_ACCURACY,
+    TOP_K_DROP,
+    GatedMetric,
+)
 from qbench.measure.accuracy import (
     check_labels,
     choose_output,
+    is_class_row,
     output_error,
     predictions,
     real_output,
@@ -23,6 +33,7 @@ from qbench.measure.evaluate import Evaluation, evaluate
 from qbench.measure.metrics import call_metric, load_metric
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.runtime.process import PreflightWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +86,7 @@ class Quality:
         self._prepared = prepared
         self._progress = progress
         self._floats: dict[tuple[str, str], Evaluation] = {}
-        self._measured: dict[tuple[str, str, str], Measured] = {}
+        self._measured: dict[tuple[str, str, Subject], Measured] = {}
 
     def measure(self, subject: Subject, dataset: Dataset | None = None) -> Measured:
         """Evaluate the artifact of a subject on its model's dataset, or on `dataset`.
@@ -102,7 +113,8 @@ class Quality:
         return self._judge_baseline(subject, measured, tolerance) + verdicts if baseline else verdicts
 
     def _measure(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
-        key = (sha256, dataset.digest, subject.recipe)
+        # The model counts: two models with the same artifact may ask for other outputs and metrics.
+        key = (sha256, dataset.digest, subject)
         if key not in self._measured:
             self._measured[key] = self._evaluate(subject, content, sha256, dataset)
         return self._measured[key]
@@ -114,7 +126,7 @@ class Quality:
             real_output(evaluation, index)
         metrics, own = self._own_metrics(subject, evaluation, dataset)
         classified, labels = None, None
-        if dataset.labels is None or np.issubdtype(np.asarray(dataset.labels).dtype, np.integer) or not own:
+        if not own or _classifies(evaluation, dataset, model.output):
             index = choose_output(evaluation.specs, model.output)
             classified = predictions(evaluation, index)
             if dataset.labels is not None:
@@ -122,7 +134,7 @@ class Quality:
                 labels = check_labels(dataset.labels, classes=classes, name=dataset.name)
                 metrics[ACCURACY] = float(np.count_nonzero(classified == labels) / len(labels))
                 if model.top_k > 1:
-                    metrics["top_k_accuracy"] = top_k_accuracy(evaluation, index, labels, model.top_k)
+                    metrics[TOP_K_ACCURACY] = top_k_accuracy(evaluation, index, labels, model.top_k)
             metrics |= self._against_reference(subject, evaluation, classified, index, dataset)
         return Measured(metrics=metrics, predictions=classified, labels=labels, dataset=dataset, own_metrics=own)
 
@@ -171,8 +183,10 @@ class Quality:
             return {}
         name = Subject(model=subject.model, recipe=REFERENCE_RECIPE).id
         floats = self._run(name, reference.content, reference.artifact.sha256, dataset)
-        flips = int(np.count_nonzero(predictions(floats, index) != classified))
-        error = output_error(evaluation, floats, index)
+        # Converters put several outputs in any order, so a name is looked up on both sides.
+        float_index = choose_output(floats.specs, self._config.models[subject.model].output)
+        flips = int(np.count_nonzero(predictions(floats, float_index) != classified))
+        error = output_error(evaluation, floats, index, reference_index=float_index)
         metrics: dict[str, float] = {AGREEMENT: 1 - flips / len(classified), "flips": flips}
         if error.sqnr_db is not None:
             metrics["sqnr_db"] = error.sqnr_db
@@ -192,12 +206,14 @@ class Quality:
         return [
             judge(
                 subject,
-                ACCURACY_DROP,
-                now=measured.metrics[ACCURACY],
-                reference=floats.metrics[ACCURACY],
+                drop,
+                now=measured.metrics[name],
+                reference=floats.metrics[name],
                 tolerance=tolerance.accuracy_drop,
                 against="fp32",
             )
+            for name, drop in ((ACCURACY, ACCURACY_DROP), (TOP_K_ACCURACY, TOP_K_DROP))
+            if name in measured.metrics
         ]
 
     def _judge_baseline(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
@@ -221,6 +237,9 @@ class Quality:
         content = self._references.artifact(subject)
         if content is None:
             raise MeasurementError(f"{baseline.artifact.sha256[:12]}.tflite is not in baselines/artifacts")
+        # It ran when it was accepted, which says little about this machine and this version of the runtime.
+        with PreflightWorker(self._config.options, limit_s=self._config.preflight_timeout_s) as worker:
+            worker.check(content, name=f"the accepted artifact of {subject.id}")
         again = self._measure(subject, content, baseline.artifact.sha256, measured.dataset)
         return again.metrics, "the dataset has changed: the accepted artifact was evaluated again on today's"
 
@@ -241,6 +260,16 @@ class Quality:
             won = int(np.count_nonzero(measured.predictions[flipped] == measured.labels[flipped]))
             text += f": {lost} from right to wrong, {won} from wrong to right"
         return f"{text}; the first is example {flipped[0]}"
+
+
+def _classifies(evaluation: Evaluation, dataset: Dataset, wanted: str | int | None) -> bool:
+    """Whether top-1 accuracy says something besides metrics of the user's own: not of boxes, masks or one number."""
+    if wanted is None and len(evaluation.specs) > 1:
+        return False
+    index = choose_output(evaluation.specs, wanted)
+    labels = np.asarray(dataset.labels if dataset.labels is not None else np.zeros(dataset.examples, int))
+    is_index = np.issubdtype(labels.dtype, np.integer) and labels.size == dataset.examples
+    return is_index and is_class_row(evaluation, index)
 
 
 def _with_reason(verdict: MetricVerdict, reason: str) -> MetricVerdict:

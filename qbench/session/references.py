@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
 
+_GONE = 'measure it again, or accept with --qbench-accept "why" that it is gone'
 _ACCEPT = 'run `pytest benchmarks/ --qbench-accept "why"` and commit baselines/'
 
 
@@ -99,7 +100,11 @@ class References:
         verdicts = []
         for gated in metrics:
             name, allowed = gated.metric.name, tolerance.for_metric(gated.tolerance_key)
-            if name not in result.metrics or allowed is None:
+            if allowed is None or not (name in result.metrics or name in baseline.metrics):
+                continue
+            if name not in result.metrics:
+                reason = f"the baseline of {subject.id} has {name}, and this run has no value of it"
+                verdicts.append(not_judged(subject, name, Verdict.MISSING, reason, advice=_GONE))
                 continue
             now = rounded(result.metrics[name])
             if name not in accepted:

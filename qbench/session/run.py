@@ -254,4 +254,6 @@ def _fill_inputs(interpreter: TfliteInterpreter, dataset: Dataset) -> None:
         view = interpreter.input_view(index)
         rows = min(len(view), dataset.examples) if with_axis else 1
         encoder.write(0, rows, view[:rows] if with_axis else view[None])
+        if with_axis:
+            view[rows:] = view[rows - 1]  # Memory as it was found may be no valid input.
         del view  # The runtime refuses to run while somebody holds its memory.

@@ -4,12 +4,188 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import models_zoo
+from small_project import TESTS, failures, outcomes, rows, told
+
+from qbench.plugin_run import EXIT_INCOMPLETE
+
 if TYPE_CHECKING:
-    from conftest import Project
+    from small_project import Project
 
 
-def test_unchanged_is_green_and_latency_is_not(project: Project):
-    project.accept()
+def test_unchanged_is_green_and_latency_is_shown_and_is_not(accepted_project: Project):
+    project = accepted_project
+    before = project.accepted()
     result = project.run("--benchmark-compare")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["gate: 2 not comparable, * unchanged"])
+    result.assert_outcomes(passed=8)
+    assert rows(result) == {
+        "tiny-fp32": "not comparable (latency), unchanged",
+        # Its accuracy is also judged against fp32, which is another artifact.
+        "tiny-int8": "not comparable (latency), pass",
+    }
+    said = told(result)
+    assert [line.partition(":")[0] for line in said[:-1]] == ["not comparable"]
+    assert said[0].startswith("not comparable: 2 times: latency_ns: latency is measured, kept and shown")
+    assert said[-1] == "gate: 2 not comparable, 1 pass, 10 unchanged"
+    assert project.accepted() == before, "only --qbench-accept writes"
+
+
+def test_each_regression_fails_its_own_test_with_one_message(project: Project):
+    models = ("steady", "heavy", "wrong", "floaty", "lean")
+    project.declare("tiny", *models)
+    floaty, size = models_zoo.dense_fp16(), len(models_zoo.dense_int8())
+    project.write("floaty.int8.tflite", models_zoo.dense_int8() + bytes(len(floaty) - size))
+    project.write("lean.int8.tflite", models_zoo.dense_int8() + bytes(40))
+    project.accept()
+    project.write("heavy.int8.tflite", models_zoo.dense_int8() + bytes(40))
+    project.write("wrong.int8.tflite", models_zoo.dense_int8(seed=1))
+    project.write("floaty.int8.tflite", floaty)
+    project.write("lean.int8.tflite", models_zoo.dense_int8())
+    result = project.run("--benchmark-compare", "-v")
+
+    assert result.ret == 1
+    failed = {test for test, outcome in outcomes(result).items() if outcome != "PASSED"}
+    assert len(outcomes(result)) == 48
+    assert failed == {
+        "test_size[heavy-int8]",
+        "test_accuracy[wrong-int8]",
+        "test_structure[floaty-int8]",
+    }
+    advice = (
+        'What to do: if this is meant, accept it with --qbench-accept "why"; else undo what changed, or widen '
+        "the tolerance."
+    )
+    messages = failures(result)
+    assert set(messages) == failed
+    assert messages["test_size[heavy-int8]"] == (
+        f"heavy-int8: size_bytes is {size + 40} B, {40 / size:.2%} worse than {size} B of the baseline "
+        f"(beyond the tolerance of 1.00%). {advice}"
+    )
+    assert messages["test_structure[floaty-int8]"] == (
+        "floaty-int8: integer_compute is 0.0000, 100 points worse than 1.0000 of the baseline "
+        f"(beyond the tolerance of 0 points). {advice}"
+    )
+    against_baseline, against_fp32 = messages["test_accuracy[wrong-int8]"].splitlines()
+    assert "worse than 1.0000 of the baseline (beyond the tolerance of 0.2 points)" in against_baseline
+    assert "of 64 predictions differ from the baseline's" in against_baseline
+    assert against_baseline.endswith(advice)
+    assert "worse than 1.0000 of fp32 of the same run (beyond the tolerance of 0.5 points)" in against_fp32
+    assert "What to do: try a recipe that loses less" in against_fp32
+
+    verdicts = rows(result)
+    assert verdicts["heavy-int8"].startswith("fail (size), not comparable (latency)")
+    assert verdicts["wrong-int8"].startswith("fail (accuracy accuracy_drop), not comparable (latency)")
+    assert verdicts["floaty-int8"].startswith("fail (integer_compute), not comparable")
+    assert verdicts["lean-int8"] == "not comparable (latency), improved"
+    assert verdicts["steady-int8"] == verdicts["tiny-int8"] == "not comparable (latency), pass"
+    assert told(result)[-1].startswith("gate: 4 fail, 12 not comparable, 1 improved, ")
+
+
+def test_a_verdict_stands_although_its_test_is_allowed_to_fail(accepted_project: Project):
+    project = accepted_project
+    artifact = project.path / "tiny.int8.tflite"
+    artifact.write_bytes(artifact.read_bytes() + bytes(40))
+    project.write(
+        "benchmarks/test_models.py",
+        TESTS.replace("    def test_size", "    import pytest\n\n    @pytest.mark.xfail\n    def test_size"),
+    )
+    result = project.run("--benchmark-compare")
+    result.assert_outcomes(passed=6, xfailed=1, xpassed=1)
+    assert rows(result)["tiny-int8"].startswith("fail (size)")
+    assert result.ret == 1
+
+
+def test_no_baseline_is_missing_and_fails_in_ci(project: Project):
+    for environment, status, hint in (({}, 0, "fails in CI"), ({"CI": "true"}, EXIT_INCOMPLETE, "exit status 8")):
+        result = project.run("--benchmark-compare", **environment)
+        assert result.ret == status
+        result.assert_outcomes(passed=8)
+        verdict = "missing (size structure accuracy), not comparable (latency)"
+        assert rows(result) == {"tiny-fp32": verdict, "tiny-int8": f"{verdict}, pass"}
+        said = told(result)
+        assert (
+            "missing: tiny-int8: size: missing: baselines/ has no baseline of tiny-int8. What to do: run "
+            '`pytest benchmarks/ --qbench-accept "why"` and commit baselines/.'
+        ) in said
+        assert said[-2:] == [
+            "gate: 6 missing, 2 not comparable, 1 pass",
+            f"gate: not green: 6 not judged ({hint})",
+        ]
+
+
+def test_what_no_test_measured_is_named_by_kind_and_fails_in_ci(accepted_project: Project):
+    project = accepted_project
+    project.write(
+        "benchmarks/test_models.py",
+        """
+        import pytest
+
+        def test_latency(benchmark, interpreter, gate):
+            benchmark(interpreter.invoke)
+            gate.latency(benchmark)
+
+        def test_another_name_than_before(artifact, gate):
+            gate.size(artifact)
+
+        def test_accuracy(interpreter, dataset, gate, recipe):
+            if recipe == "int8":
+                pytest.skip("no device")
+            gate.accuracy(interpreter, dataset)
+        """,
+    )
+    result = project.run("--benchmark-compare", "--deselect=benchmarks/test_models.py::test_latency[tiny-fp32]", CI="1")
+    assert result.ret == EXIT_INCOMPLETE
+    result.assert_outcomes(passed=4, skipped=1, deselected=1)
+    assert rows(result) == {
+        "tiny-fp32": "missing (latency structure), unchanged",
+        "tiny-int8": "missing (accuracy structure), not comparable (latency), unchanged",
+    }
+    file = "benchmarks/test_models.py"
+    advice = "What to do: run the whole folder of benchmarks, or take what is not wanted out of [tool.qbench]."
+    why = {
+        "tiny-fp32": f"no test did (deselected: {file}::test_latency[tiny-fp32])",
+        "tiny-int8": f"no test did (skipped: {file}::test_accuracy[tiny-int8])",
+    }
+    assert [line for line in told(result) if line.startswith("missing")] == [
+        f"missing: {subject}: {kind}: missing: {kind} of {subject} was not measured: {why[subject]}. {advice}"
+        for subject, kind in (
+            ("tiny-fp32", "latency"),
+            ("tiny-fp32", "structure"),
+            ("tiny-int8", "accuracy"),
+            ("tiny-int8", "structure"),
+        )
+    ]
+    assert told(result)[-1] == "gate: not green: 4 not judged (exit status 8)"
+
+
+def test_an_accepted_model_or_recipe_does_not_disappear_in_silence(accepted_project: Project):
+    project = accepted_project
+    # Its artifact is the old one under a new name; of the recipes, one is gone and one is retired.
+    project.write(
+        "pyproject.toml",
+        """
+        [tool.qbench]
+        retired = {tiny-int8 = "replaced by int16x8"}
+        models.small = {source = {fp32 = "tiny.fp32.tflite"}, dataset = "data:examples"}
+        """,
+    )
+    project.write_baseline({**project.baseline("int8"), "recipe": "int16x8"})
+    result = project.run("--benchmark-compare", CI="true")
+    assert result.ret == EXIT_INCOMPLETE
+    result.assert_outcomes(passed=4)
+    assert rows(result) == {
+        "small-fp32": "missing (size structure accuracy), not comparable (latency)",
+        "tiny-fp32": "missing (declaration)",
+        "tiny-int16x8": "missing (declaration)",
+    }
+    said = told(result)
+    (renamed,) = (line for line in said if line.startswith("missing: tiny-fp32"))
+    assert "tiny-fp32 has a baseline and is no longer declared; small-fp32 has the same artifact: was it renamed?" in (
+        renamed
+    )
+    assert "What to do: declare it, move or remove baselines/tiny/fp32.json, or say why it is gone" in renamed
+    (removed,) = (line for line in said if line.startswith("missing: tiny-int16x8"))
+    assert "tiny-int16x8 has a baseline and is no longer declared" in removed
+    assert "renamed" not in removed
+    assert "tiny-int8 is retired: replaced by int16x8" in said

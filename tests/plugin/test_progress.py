@@ -1,0 +1,75 @@
+"""Progress of long work: only where it is long, readable with and without a terminal, silent under -q."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from small_project import Project
+
+#: What a line of progress looks like, whatever it is about.
+_STEP = re.compile(r"(\w[\w -]*): (\d+) of (\d+)(, now [\w-]+)?(, about \d+ s left)?")
+_END = re.compile(r"(\w[\w -]*): done in [0-9.]+ s")
+
+
+def _with_thresholds(project: Project, seconds: float) -> None:
+    """Make work long, or short, whatever it takes on this machine."""
+    project.write(
+        "conftest.py",
+        f"""
+        import qbench.plugin_progress
+
+        for name in ("_SILENT_S", "_REWRITE_S", "_PLAIN_S"):
+            assert hasattr(qbench.plugin_progress, name)
+            setattr(qbench.plugin_progress, name, {seconds})
+        """,
+    )
+
+
+def test_a_line_a_step_without_a_terminal(project: Project):
+    _with_thresholds(project, 0)
+    result = project.run()
+    assert result.ret == 0
+    steps = [match for line in result.outlines if (match := _STEP.fullmatch(line))]
+    assert {step[1] for step in steps} == {"checking", "evaluating tiny-fp32", "evaluating tiny-int8"}
+    assert [step.groups()[1:4] for step in steps if step[1] == "checking"] == [
+        ("0", "2", ", now tiny-fp32"),
+        ("1", "2", ", now tiny-int8"),
+    ]
+    for task in ("evaluating tiny-fp32", "evaluating tiny-int8"):
+        assert [step.groups()[1:3] for step in steps if step[1] == task][-1] == ("64", "64")
+    ends = [match[1] for line in result.outlines if (match := _END.fullmatch(line))]
+    assert set(ends) == {"checking", "evaluating tiny-fp32", "evaluating tiny-int8"}
+    assert "\r" not in result.stdout.str()
+    assert "\x1b" not in result.stdout.str()
+    # Tests are captured, and progress goes around that without losing anything of them.
+    result.assert_outcomes(passed=8)
+
+
+@pytest.mark.parametrize(("seconds", "arguments"), [(0, ["-q"]), (1e9, [])], ids=["under -q", "without need"])
+def test_nothing_is_shown(project: Project, seconds: float, arguments: list[str]):
+    _with_thresholds(project, seconds)
+    result = project.run(*arguments)
+    assert result.ret == 0
+    assert not [line for line in result.outlines if _STEP.fullmatch(line) or _END.fullmatch(line)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_one_line_that_is_rewritten_on_a_terminal(project: Project):
+    _with_thresholds(project, 0)
+    printed, status = project.run_on_a_terminal()
+    assert status == 0
+    lines = [line for line in re.split(r"\r?\n", printed) if "evaluating tiny-int8" in line]
+    (line,) = lines
+    # Each step starts at the left again and wipes out what is left of the one before.
+    steps = line.split("\r")
+    assert steps[0] == ""
+    assert steps[-1].rstrip().startswith("evaluating tiny-int8: done in ")
+    assert any(_STEP.fullmatch(step.rstrip()) for step in steps[1:-1])
+    widths = [len(step) for step in steps[1:]]
+    assert widths == sorted(widths)
+    assert "8 passed" in printed

@@ -1,0 +1,107 @@
+"""The table and the sentences at the end of a run, on narrow terminals, without colour, -q and -v."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import models_zoo
+import pytest
+
+if TYPE_CHECKING:
+    from small_project import Project
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_LONG = "mobilenet-edge-224"
+_COLUMNS = 80
+
+
+@pytest.fixture
+def mixed(accepted_project: Project) -> Project:
+    """A project of which one model is fine, one has no baseline and one got larger."""
+    project = accepted_project
+    project.declare("tiny", _LONG)
+    project.write("tiny.int8.tflite", models_zoo.dense_int8() + bytes(40))
+    return project
+
+
+def _ours(lines: list[str]) -> list[str]:
+    """Our part of the output: from our headline to pytest's last line."""
+    (start,) = (number for number, line in enumerate(lines) if "= qbench: against baselines/ =" in line)
+    return lines[start:-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [(["-q"], {"NO_COLOR": "1", "PY_COLORS": ""}), (["-v", "--color=no"], {})],
+    ids=["-q with NO_COLOR", "-v --color=no"],
+)
+def test_narrow_and_without_colour(mixed: Project, arguments: list[str], environment: dict[str, str]):
+    result = mixed.run("--benchmark-compare", *arguments, COLUMNS=str(_COLUMNS), **environment)
+    assert result.ret == 1
+    assert "\x1b" not in result.stdout.str()
+    assert result.stdout.str().isascii()
+    ours = _ours(result.outlines)
+    assert max(len(line) for line in ours) <= _COLUMNS
+    # Names and numbers are whole, in one line; only verdicts wrap, in their column.
+    (header,) = (line for line in ours if line.startswith("model, recipe"))
+    column = header.index("verdict")
+    assert re.fullmatch(r"model, recipe +size +accuracy +latency +vs fp32 +verdict *", header)
+    table = ours[ours.index(header) + 1 :]
+    assert _LONG in [line.strip() for line in table]
+    float_row, int8_row = (next(line for line in table if line.startswith(f"  {name} ")) for name in ("fp32", "int8"))
+    time = r"\d[\d.]* [num]?s"
+    assert re.fullmatch(rf"  fp32 +588 B +1\.0000 +{time} +1\.00x +1\.00x +not comparable.*", float_row)
+    assert re.fullmatch(rf"  int8 +816 B +1\.0000 +{time} +1\.39x +\d\.\d\dx +fail \(size\).*", int8_row)
+    rest = table[table.index(int8_row) + 1 :]
+    assert rest[0][:column].strip() == ""
+    assert rest[0][column:].strip()
+    # The sentences wrap between words.
+    said = " ".join(line.strip() for line in rest)
+    size = len(models_zoo.dense_int8())
+    assert (
+        f"fail: tiny-int8: size_bytes is {size + 40} B, 5.15% worse than {size} B of the baseline (beyond the "
+        'tolerance of 1.00%). What to do: if this is meant, accept it with --qbench-accept "why"; else undo'
+    ) in said
+    assert f"missing: {_LONG}-fp32: size: missing: baselines/ has no baseline of {_LONG}-fp32." in said
+    # Green verdicts have a sentence under -v alone.
+    assert ("unchanged: tiny-fp32: size_bytes is 588 B, as the baseline." in said) == ("-v" in arguments)
+    assert any(line.startswith("gate: 1 fail, 6 missing, 4 not comparable, ") for line in ours)
+
+
+def test_colours_say_nothing_that_words_do_not(mixed: Project):
+    result = mixed.run("--benchmark-compare", "--color=yes", "-k", "not latency")
+    printed = "\n".join(_ours(result.outlines))
+    assert "\x1b[1;31mfail" in printed, "bold red"
+    assert "\x1b[33mmissing" in printed, "yellow"
+    assert "\x1b[32munchanged" in printed, "green"
+    words = _ESCAPE.sub("", printed)
+    assert "\x1b" not in words
+    assert "fail (size), missing (latency), pass" in words
+
+
+def test_an_encoding_without_the_letters_of_a_message(project: Project):
+    project.write(
+        "data.py",
+        """
+        def examples():
+            raise ValueError("größer als erwartet")
+        """,
+    )
+    result = project.run("--benchmark-compare", PYTHONIOENCODING="ascii")
+    assert result.ret == 1
+    printed = result.stdout.str() + result.stderr.str()
+    assert "error: tiny-int8: accuracy: error: data:examples raised ValueError: gr\\xf6\\xdfer als erwartet" in printed
+    assert "UnicodeEncodeError" not in printed
+    assert any(line.startswith("gate: ") for line in result.outlines)
+
+
+def test_no_table_where_nothing_is_judged(project: Project):
+    project.write("tests/test_other.py", "def test_other():\n    pass\n")
+    result = project.run_plain("tests")
+    assert result.ret == 0
+    assert not any(line.startswith("=") and " qbench" in line for line in result.outlines)
+    # Asked to judge, it says what it did not.
+    judging = project.run_plain("tests", "--benchmark-compare")
+    assert judging.ret == 0
+    judging.stdout.fnmatch_lines(["gate: 8 missing", "gate: not green: 8 not judged (fails in CI)"])
