@@ -159,12 +159,15 @@ class Fixtures:
         return self._or_fail(lambda: self._run.session.open(subject), subject)
 
     @pytest.fixture
-    def dataset(self, qbench_model: str) -> Dataset | None:
-        """The dataset of the model under test, None if it declares none."""
+    def dataset(self, qbench_model: str) -> Dataset:
+        """The dataset of the model under test; a model that declares none skips the test."""
         try:
-            return self._run.session.dataset(qbench_model)
+            found = self._run.session.dataset(qbench_model)
         except QbenchError as error:
             raise _failure(f"{qbench_model}: {error}") from None
+        if found is None:
+            pytest.skip(f"the model {qbench_model!r} declares no dataset")
+        return found
 
     @pytest.fixture
     def gate(self, request: pytest.FixtureRequest, qbench_model: str) -> Gate:  # noqa: ARG002 - see MODEL_FIXTURE

@@ -116,11 +116,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     try:
         return (yield)
     except Exception as error:
-        if not run.explain(error, terminalreporter):
+        if not run.bridge.explain(error, terminalreporter):
             raise
         return None
     finally:
-        run.report(terminalreporter)
+        if run.outcome is not None:
+            run.outcome.report(terminalreporter)
 
 
 def _run(config: pytest.Config) -> PytestRun | None:

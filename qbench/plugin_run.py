@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from qbench.benchmark_bridge import BenchmarkBridge
-from qbench.errors import AcceptRefusedError, QbenchError
-from qbench.fixtures import MODEL_FIXTURE, SUBJECT_FIXTURE, Fixtures, failing, model_of, subject_of
+from qbench.errors import QbenchError
+from qbench.fixtures import MODEL_FIXTURE, SUBJECT_FIXTURE, Fixtures, model_of, subject_of
 from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.plugin_outcome import Outcome
 from qbench.plugin_progress import PytestProgress
 from qbench.records import Subject, SubjectResult
-from qbench.report.terminal import headline, render
 from qbench.session import Session, SessionOptions
-from qbench.session.acceptance import Acceptance, accept_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from qbench.models.config import Config
-    from qbench.session.inventory import Inventory
-
-#: Exit status of a run in CI in which nothing failed and something was not judged.
-EXIT_INCOMPLETE = 8
 
 _WORKER_KEY = "qbench"
 
@@ -70,14 +63,13 @@ class PytestRun:
     ) -> None:
         self.declared = declared
         self._config = config
-        self._bridge = bridge
+        self.bridge = bridge
         self.session = Session(declared, options, PytestProgress(config))
         #: By subject, its tests that may not have measured it, and what became of them.
         self._absent: dict[Subject, dict[str, str]] = {}
-        self._inventory: Inventory | None = None
-        self._acceptance: Acceptance | None = None
-        self._refusal = ""
         self._lost_workers = 0
+        #: How the run ended; None until it did, and on a pytest-xdist worker.
+        self.outcome: Outcome | None = None
         for option, known in (("qbench_model", declared.models), ("qbench_recipe", declared.recipes)):
             for name in config.getoption(option):
                 if name not in known:
@@ -185,108 +177,16 @@ class PytestRun:
             return
         if session.config.option.collectonly:
             return
-        self._inventory = self.session.finish({subject: _why(tests) for subject, tests in self._absent.items()})
-        if session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
-            self._bridge.refuse_saving("the run was interrupted")
-            self._refusal = "the run was interrupted, so nothing is accepted"
-            return
-        if session.exitstatus == pytest.ExitCode.TESTS_FAILED or self._inventory.failed:
-            self._bridge.refuse_saving("a test of this run failed")
-        self._accept(session)
-        self._bridge.before_saving()
-        self._set_exit_status(session)
-
-    def explain(self, error: Exception, reporter: pytest.TerminalReporter) -> bool:
-        """Turn pytest-benchmark's exception at the end of a run into an exit status; False if it is not its."""
-        return self._bridge.explain(error, reporter)
-
-    def report(self, reporter: pytest.TerminalReporter) -> None:
-        """Print the table and what else has to be said."""
-        inventory = self._inventory
-        if inventory is None:
-            return
-        lines = [*inventory.notes, *self._bridge.notes(), *self._lost_lines(), *self._acceptance_lines()]
-        if not (inventory.results or inventory.verdicts or lines):
-            return
-        about = f"qbench: against {inventory.baselines}" if inventory.gated else "qbench"
-        reporter.section(about)
-        if inventory.results or inventory.verdicts:
-            table = io.StringIO()
-            render(
-                inventory.results,
-                inventory.verdicts,
-                width=reporter._tw.fullwidth,  # noqa: SLF001 - pytest has no public width
-                colour=reporter._tw.hasmarkup,  # noqa: SLF001 - nor a public way to ask for colour
-                verbose=reporter.verbosity > 0,
-                stream=table,
-            )
-            # Through pytest, which knows how to write what the terminal's encoding does not have.
-            lines = [*table.getvalue().splitlines(), *lines]
-        for line in lines:
-            reporter.write_line(line)
-        if inventory.gated:
-            reporter.write_line(f"gate: {headline(inventory.verdicts)}")
-            if inventory.incomplete and not inventory.failed:
-                where = "fails in CI" if not in_ci() else f"exit status {EXIT_INCOMPLETE}"
-                reporter.write_line(f"gate: not green: {len(inventory.incomplete)} not judged ({where})", yellow=True)
-
-    def _lost_lines(self) -> list[str]:
-        lost = f"{self._lost_workers} pytest-xdist workers ended without handing over what they measured"
-        return [f"qbench: {lost}; run again without -n to see why"] if self._lost_workers else []
-
-    def _accept(self, session: pytest.Session) -> None:
-        reason = self.session.options.accept
-        if reason is None:
-            return
-        if self._lost_workers:
-            self._refusal = "results were lost, so nothing is accepted"
-            return
-        try:
-            self._acceptance = accept_results(
-                self.declared, self.session.results, reason=reason, fingerprint=self.session.fingerprint
-            )
-        except AcceptRefusedError as error:
-            self._refusal = str(error)
-        except KeyboardInterrupt:
-            self._refusal = "interrupted while writing; each baseline is whole, the old one or the new one"
-        nothing = self._acceptance is not None and not self._acceptance.accepted and not self._acceptance.refused
-        if nothing:
-            self._refusal = "nothing was measured, so nothing is accepted"
-        if self._refusal or (self._acceptance and self._acceptance.refused):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _acceptance_lines(self) -> list[str]:
-        if self.session.options.accept is None:
-            return []
-        if self._refusal:
-            return [f"accept: {self._refusal}"]
-        if self._acceptance is None:
-            return []
-        lines = [f"accept: refused: {why}" for why in self._acceptance.refused.values()]
-        if self._acceptance.accepted:
-            folder = self.declared.baselines.name
-            lines.append(
-                f"accept: {len(self._acceptance.accepted)} baselines written to {folder}/; review them with "
-                f"`git diff {folder}/` and commit them"
-            )
-        return lines
-
-    def _set_exit_status(self, session: pytest.Session) -> None:
-        if self._inventory is None or session.exitstatus not in {
-            pytest.ExitCode.OK,
-            pytest.ExitCode.NO_TESTS_COLLECTED,
-        }:
-            return
-        incomplete = self._inventory.incomplete or self._bridge.uncompared()
-        # A test may fail and not count (xfail), or swallow the failure: the verdict stands.
-        if self._lost_workers or failing(self._inventory.failed, accepting=self.session.options.accept is not None):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif incomplete and self.session.options.gate and in_ci():
-            session.exitstatus = EXIT_INCOMPLETE
+        inventory = self.session.finish({subject: _why(tests) for subject, tests in self._absent.items()})
+        self.outcome = Outcome(self.session, inventory, self.bridge, lost_workers=self._lost_workers)
+        self.outcome.settle(session)
 
 
 def _why(tests: dict[str, str]) -> str:
     """Why something was not measured: which tests of its subject did not run to their end."""
+    if set(tests.values()) == {"deselected"}:
+        # By the user, a moment ago: a list of what they left out would be a wall.
+        return "no test did, and some were deselected"
     by_outcome: dict[str, list[str]] = {}
     for test, outcome in tests.items():
         by_outcome.setdefault(outcome, []).append(test)
@@ -295,8 +195,3 @@ def _why(tests: dict[str, str]) -> str:
         for outcome, names in by_outcome.items()
     ]
     return f"no test did ({'; '.join(told)})"
-
-
-def in_ci() -> bool:
-    """Whether the environment says that this is CI, as all its vendors do: `CI=true`."""
-    return os.environ.get("CI", "").lower() in {"true", "1", "yes"}

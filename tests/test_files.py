@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +66,12 @@ class TestTreeDigest:
         first = make("first", {"a": "1", "b/c": "2", "b/d": "3"})
         second = make("elsewhere/second", {"b/d": "3", "b/c": "2", "a": "1"})
         assert digest_tree(first) == digest_tree(second)
+
+    def test_the_order_in_which_the_system_lists_files_does_not_count(self, make, monkeypatch):
+        tree = make("first", {"a": "1", "b/c": "2", "b/d": "3"})
+        before, listed = digest_tree(tree), Path.rglob
+        monkeypatch.setattr(Path, "rglob", lambda *arguments: reversed(list(listed(*arguments))))
+        assert digest_tree(tree) == before
 
     @pytest.mark.parametrize(
         "other",
@@ -154,7 +161,7 @@ class TestCanonicalJson:
             (123456789012, b"123456789012\n"),
             (1.23456789012e-9, b"1.23456789e-09\n"),
             (np.float64(1 / 3), b"0.3333333333\n"),
-            ((1.0, 2.0), b"[\n  1.0,\n  2.0\n]\n"),
+            ((1 / 3, 2.0), b"[\n  0.3333333333,\n  2.0\n]\n"),
         ],
     )
     def test_floats_have_ten_digits_and_integers_all(self, value, text):

@@ -104,10 +104,10 @@ class TestDeaths:
     @pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL])
     def test_a_signal_is_named_with_the_last_words(self, child, number):
         with pytest.raises(WorkerCrashedError, match="while a test") as caught:
-            _ask(child, signal=number, complain="last words")
+            _ask(child, signal=number, print=["on its output"], complain="last words")
         assert caught.value.signal_name == signal.Signals(number).name
         assert signal.Signals(number).name in str(caught.value)
-        assert str(caught.value).endswith("it last said: last words")
+        assert str(caught.value).endswith("it last said: on its output\nlast words")
         assert not child.running
 
     def test_an_exit_has_its_code(self, child):
@@ -158,6 +158,12 @@ class TestDeaths:
         os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
         assert not child.running
         child.start()
+        assert _ask(child)[0]["pid"] != first
+
+    def test_starting_again_ends_the_one_that_runs(self, child):
+        first = _ask(child)[0]["pid"]
+        child.start()
+        assert not _exists(first)
         assert _ask(child)[0]["pid"] != first
 
 
@@ -242,6 +248,11 @@ class TestStops:
         child.start()
         with pytest.raises(WorkerCrashedError):
             _ask(child, exit=1)
+        assert opened() == before
+        child.start()
+        os.waitid(os.P_PID, _ask(child, leave=True)[0]["pid"], os.WEXITED | os.WNOWAIT)
+        child.start()
+        child.stop()
         assert opened() == before
         with pytest.raises(WorkerError):
             ChildProcess(["qbench-no-such-program"]).start()

@@ -161,7 +161,7 @@ def run_shard(shard: Shard) -> tuple[Array, ...]:
         for index, encoder in enumerate(shard.encoders):
             view = interpreter.input_view(index)
             encoder.write(start, start + count, view[:count] if shard.with_axis else view[np.newaxis])
-            if shard.with_axis:
+            if shard.with_axis and count < len(view):
                 # Rows beyond the last example hold it too: memory as it was found may be no valid input.
                 view[count:] = view[count - 1]
             del view  # The runtime refuses to run while somebody holds its memory.

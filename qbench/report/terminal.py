@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qbench.records import Subject, Verdict
-from qbench.report.wording import format_size, format_time, sentence
+from qbench.report.wording import details, format_size, format_time, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,18 +51,17 @@ def render(
     width
         Columns of the terminal.
     verbose
-        Whether verdicts that are green get their sentence too.
+        Whether everything that was measured is listed, and green verdicts get their sentence too.
     """
     console = Console(
         file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False, soft_wrap=False
     )
     console.print(_table(results, verdicts, narrow=width < _NARROW_COLUMNS))
+    for result in results.values() if verbose else ():
+        console.print(Text(details(result)))
     shown = [verdict for verdict in verdicts if verbose or not verdict.verdict.green]
-    for verdict, count in _grouped(shown):
-        line = Text()
-        line.append(f"{verdict.verdict}: ", style=_STYLES[verdict.verdict])
-        line.append(sentence(verdict) if count == 1 else f"{count} times: {_of_many(verdict)}")
-        console.print(line)
+    for word, text in sentences(sorted(shown, key=lambda verdict: list(Verdict).index(verdict.verdict))):
+        console.print(Text(f"{word}: ", style=_STYLES[word]).append(text, style="default not bold"))
 
 
 def headline(verdicts: Sequence[MetricVerdict]) -> str:
@@ -139,21 +138,3 @@ def _verdict_cell(verdicts: Iterable[MetricVerdict], *, measured: bool) -> Text:
 
 def _short(metric: str) -> str:
     return metric.removesuffix("_ns").removesuffix("_bytes")
-
-
-def _grouped(verdicts: Iterable[MetricVerdict]) -> list[tuple[MetricVerdict, int]]:
-    """Verdicts without a number that say the same of several subjects are told once."""
-    groups: dict[tuple[object, ...], list[MetricVerdict]] = {}
-    for verdict in verdicts:
-        alike = verdict.verdict == Verdict.NOT_COMPARABLE and verdict.reference is None
-        key = (
-            (verdict.metric, verdict.verdict, verdict.reason)
-            if alike
-            else (verdict.subject, verdict.metric, len(groups))
-        )
-        groups.setdefault(key, []).append(verdict)
-    return [(group[0], len(group)) for group in groups.values()]
-
-
-def _of_many(verdict: MetricVerdict) -> str:
-    return f"{verdict.metric}: {verdict.reason}."

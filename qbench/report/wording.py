@@ -9,13 +9,16 @@ from qbench.records import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qbench.records import MetricVerdict
+    from qbench.records import MetricVerdict, SubjectResult
 
 _SHARES = frozenset(
     {"accuracy", "top_k_accuracy", "agreement", "accuracy_drop", "top_k_accuracy_drop", "integer_compute"}
 )
 _BYTES = frozenset({"size_bytes", "weight_bytes", "arena_bytes"})
 _KILO = 1000.0
+
+#: More names than this make a sentence that nobody reads; all of them are in the table.
+_MOST_NAMES = 3
 
 
 def sentence(verdict: MetricVerdict) -> str:
@@ -28,9 +31,43 @@ def sentence(verdict: MetricVerdict) -> str:
     return " ".join(parts)
 
 
+def sentences(verdicts: Iterable[MetricVerdict]) -> list[tuple[Verdict, str]]:
+    """Each verdict with its sentence, in the given order; what is true of many for one reason is said once."""
+    groups: dict[object, list[MetricVerdict]] = {}
+    for index, verdict in enumerate(verdicts):
+        alike = verdict.reference is None and verdict.reason
+        key = (verdict.verdict, verdict.reason, verdict.advice) if alike else index
+        groups.setdefault(key, []).append(verdict)
+    return [(group[0].verdict, _of_group(group)) for group in groups.values()]
+
+
+def _of_group(group: list[MetricVerdict]) -> str:
+    if len(group) == 1:
+        return sentence(group[0])
+    metrics = ", ".join(dict.fromkeys(verdict.metric for verdict in group))
+    subjects = list(dict.fromkeys(verdict.subject.id for verdict in group))
+    listed = ", ".join(subjects[:_MOST_NAMES])
+    if len(subjects) > _MOST_NAMES:
+        listed += f" and {len(subjects) - _MOST_NAMES} more"
+    advice = f" What to do: {group[0].advice}." if group[0].advice else ""
+    return f"{listed}: {metrics}: {group[0].reason}.{advice}"
+
+
 def failure_message(verdicts: Iterable[MetricVerdict]) -> str:
     """What a failing test says: one line for each metric that got worse."""
     return "\n".join(sentence(verdict) for verdict in verdicts)
+
+
+def details(result: SubjectResult) -> str:
+    """Everything that was measured of one subject, as one sentence."""
+    shown = [f"{name} {format_value(name, value)}" for name, value in sorted(result.metrics.items())]
+    if result.weight_bytes_by_dtype:
+        by_dtype = ", ".join(f"{size:,} B {dtype}" for dtype, size in sorted(result.weight_bytes_by_dtype.items()))
+        shown.append(f"weights: {by_dtype}")
+    if result.operators:
+        counted = ", ".join(f"{count} {operator}" for operator, count in sorted(result.operators.items()))
+        shown.append(f"operators: {counted}")
+    return f"{result.subject.id}: {'; '.join(shown)}."
 
 
 def format_value(metric: str, value: float | None) -> str:
@@ -67,7 +104,7 @@ def format_size(size_bytes: float) -> str:
 def _statement(verdict: MetricVerdict) -> str:
     name = f"{verdict.subject.id}: {verdict.metric}"
     if verdict.now is None or verdict.reference is None or verdict.change is None:
-        return f"{name}: {verdict.verdict}: {verdict.reason}." if verdict.reason else f"{name}: {verdict.verdict}."
+        return f"{name}: {verdict.reason or verdict.verdict}."
     against = "fp32 of the same run" if verdict.against == "fp32" else "the baseline"
     now = format_value(verdict.metric, verdict.now)
     reference = format_value(verdict.metric, verdict.reference)

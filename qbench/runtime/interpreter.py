@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-_PAGE_BYTES = 4096
-
-
 class Interpreter(Protocol):
     """A loaded artifact with allocated tensors, ready to be invoked."""
 
@@ -145,8 +142,9 @@ class TfliteInterpreter:
         """Bytes of memory that the runtime laid out for tensors which are not constants.
 
         Read off the addresses of the tensors: constants lie inside the artifact's own bytes, all others
-        in the arena. Memory that a delegate keeps for itself is not in it. None where the runtime gives
-        no tensor memory at all.
+        in the arena, where tensors that are not needed at the same time share memory. Neither padding
+        between tensors nor memory that a delegate keeps for itself is in it. None where the runtime
+        gives no tensor memory at all.
         """
         constants = np.frombuffer(self._content, dtype=np.uint8)
         first = constants.ctypes.data
@@ -208,10 +206,13 @@ def _signature_names(native: Any) -> dict[int, str]:
 
 
 def _covered_bytes(spans: list[tuple[int, int]]) -> int:
-    """Length of the union of memory ranges; padding of less than a page between tensors counts too."""
+    """Length of the union of memory ranges.
+
+    What lies between two ranges is left out: it may be padding, or the heap between two allocations,
+    whose size is chance.
+    """
     total, covered_to = 0, 0
     for start, end in sorted(spans):
-        begin = covered_to if 0 < start - covered_to < _PAGE_BYTES else max(start, covered_to)
-        total += max(0, end - begin)
+        total += max(0, end - max(start, covered_to))
         covered_to = max(covered_to, end)
     return total

@@ -105,7 +105,7 @@ def _unmeasured(config: Config, subject: Subject, result: SubjectResult | None, 
             subject,
             kind,
             Verdict.MISSING,
-            f"{kind} of {subject.id} was not measured: {why or 'no test did'}",
+            f"not measured: {why or 'no test did'}",
             advice="run the whole folder of benchmarks, or take what is not wanted out of [tool.qbench]",
         )
         for kind in config.expected_kinds(subject)

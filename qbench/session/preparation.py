@@ -19,7 +19,7 @@ from qbench.records import Subject
 from qbench.runtime.process import Preflight, PreflightWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qbench.models.config import Config
     from qbench.models.structure import Structure
@@ -102,12 +102,20 @@ def with_references(config: Config, subjects: Sequence[Subject]) -> tuple[Subjec
 
 
 def prepare(
-    config: Config, subjects: Sequence[Subject], datasets: Datasets, progress: Progress
+    config: Config,
+    subjects: Sequence[Subject],
+    datasets: Datasets,
+    progress: Progress,
+    *,
+    known: Mapping[Subject, Prepared | QbenchError],
 ) -> dict[Subject, Prepared | QbenchError]:
     """Build, run once and check the artifacts of `subjects`; what cannot be used is an error in its place.
 
-    Give the fp32 of a model along with its other recipes (see `with_references`): whether a recipe
-    changed anything is checked against it.
+    Parameters
+    ----------
+    known
+        What was prepared before. The fp32 of a model has to be there or among `subjects`, in front of the
+        model's other recipes (see `with_references`): whether those changed anything is checked against it.
     """
     cache = ArtifactCache(cache_folder(config.cache))
     with progress.task("converting") as report, Builder(config, cache, datasets.of) as builder:
@@ -122,7 +130,8 @@ def prepare(
             if isinstance(result, QbenchError):
                 prepared[subject] = result
                 continue
-            reference = prepared.get(Subject(model=subject.model, recipe=REFERENCE_RECIPE))
+            fp32 = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
+            reference = prepared.get(fp32) or known.get(fp32)
             try:
                 prepared[subject] = _check(config, result, reference, worker)
             except QbenchError as error:

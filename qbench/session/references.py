@@ -93,7 +93,7 @@ class References:
         except BaselineError as error:
             return [not_judged(subject, kind, Verdict.ERROR, str(error))]
         if baseline is None:
-            reason = f"{self.files.describe()} has no baseline of {subject.id}"
+            reason = f"{self.files.describe()} has no baseline"
             return [not_judged(subject, kind, Verdict.MISSING, reason, advice=_ACCEPT)]
         same = self._same_subject(result, baseline)
         accepted = baseline.metrics if reevaluated is None else reevaluated
@@ -103,7 +103,7 @@ class References:
             if allowed is None or not (name in result.metrics or name in baseline.metrics):
                 continue
             if name not in result.metrics:
-                reason = f"the baseline of {subject.id} has {name}, and this run has no value of it"
+                reason = "the baseline has a value of it, and this run has none"
                 verdicts.append(not_judged(subject, name, Verdict.MISSING, reason, advice=_GONE))
                 continue
             now = rounded(result.metrics[name])

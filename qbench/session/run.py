@@ -89,7 +89,7 @@ class Session:
         """Build and check the artifacts of `subjects` and of the fp32 that they are compared with."""
         missing = [subject for subject in with_references(self.config, subjects) if subject not in self._prepared]
         if missing:
-            self._prepared.update(prepare(self.config, missing, self.datasets, self.progress))
+            self._prepared |= prepare(self.config, missing, self.datasets, self.progress, known=self._prepared)
 
     def prepared(self, subject: Subject) -> Prepared:
         """The artifact of a subject, built now if it was not prepared before.

@@ -29,7 +29,7 @@ _ALL_KEYS = """
 
     [tool.qbench.tolerance]
     latency = 0.1
-    recipes.mine = {latency = 0.2, size = 0.2}
+    recipes.mine = {latency = 0.2, size = 0.2, memory = 0.2}
 
     [tool.qbench.recipe.mine]
     quantizer = "dynamic_wi8_afp32"
@@ -42,7 +42,7 @@ _ALL_KEYS = """
     metrics = ["data:error"]
     top_k = 5
     output = "logits"
-    tolerance = {size = 0.3, metrics.error = 2.0, recipes.mine = {size = 0.4}}
+    tolerance = {size = 0.3, memory = 0.3, metrics.error = 2.0, recipes.mine = {size = 0.4}}
 
     [tool.qbench.models.second]
     source = {fp32 = "first.tflite", int8 = "second.tflite"}
@@ -116,13 +116,13 @@ class TestWhatIsRead:
     def test_the_more_particular_tolerance_wins(self, load):
         config = load(_ALL_KEYS)
         chain = {
-            Subject(model="second", recipe="int8"): (0.1, 0.01),
-            Subject(model="first", recipe="int8"): (0.1, 0.3),
-            Subject(model="first", recipe="mine"): (0.2, 0.4),
+            Subject(model="second", recipe="int8"): (0.1, 0.01, None),
+            Subject(model="first", recipe="int8"): (0.1, 0.3, 0.3),
+            Subject(model="first", recipe="mine"): (0.2, 0.4, 0.3),
         }
-        for subject, (latency, size) in chain.items():
+        for subject, (latency, size, memory) in chain.items():
             tolerance = config.tolerance_of(subject)
-            assert (tolerance.latency, tolerance.size) == (latency, size)
+            assert (tolerance.latency, tolerance.size, tolerance.memory) == (latency, size, memory)
             marked = config.tolerance_of(subject, Tolerance(latency=0.9))
             assert (marked.latency, marked.size) == (0.9, size)
         assert config.tolerance_of(Subject(model="first", recipe="int8")).for_metric("error") == 2.0

@@ -22,6 +22,7 @@ _REFUSED = [
     ("models", 3, "the integer 3", "a table"),
     ("models", {}, "no model", "at least one [tool.qbench.models.<name>]"),
     ("models.m", "a.tflite", "the string 'a.tflite'", "a table"),
+    ("models.no name", {"source": "a.tflite"}, "the name 'no name'", "letters, digits"),
     ("models.artifacts", {"source": "a.tflite"}, "the name 'artifacts'", "another name"),
     ("recipes", "int8", "the string 'int8'", _NAMES),
     ("recipes", [], "an empty array", f"at least one of {_RECIPES}"),

@@ -9,6 +9,7 @@ from declared import SCORES, builder, dataset, declare, features, float_model
 from qbench import Dataset
 from qbench.errors import ConversionError
 from qbench.files import digest_bytes
+from qbench.models import convert as convert_module
 from qbench.models.recipes import BUILTIN_RECIPES
 from qbench.models.structure import read_structure
 from qbench.records import RuntimeOptions, Subject
@@ -225,6 +226,29 @@ def test_progress_counts_what_is_not_cached(root):
         made_by.build(config.subjects, lambda *step: seen.append(step))
         assert made_by.converted == [Subject(model="net", recipe=recipe) for recipe in ("fp16", "dynamic")]
     assert len(seen) == 3
+
+
+def test_a_source_and_its_samples_are_sent_once(root, monkeypatch):
+    config = declare(root, recipes=["fp16", "int8", "dynamic", "int16x8"])
+    requests = []
+    ask = convert_module.ChildProcess.ask
+
+    def listen(self, request, *arguments, **options):
+        requests.append(request["do"])
+        return ask(self, request, *arguments, **options)
+
+    monkeypatch.setattr(convert_module.ChildProcess, "ask", listen)
+    _build(config)
+    assert requests == ["load", "convert", "calibrate", *["convert"] * 3]
+
+
+def test_the_child_ends_with_the_builder(root):
+    config = declare(root, recipes=["fp16"])
+    with builder(config) as made_by:
+        made_by.build(config.subjects)
+        child = made_by._child._process
+        assert child.poll() is None
+    assert child.returncode is not None
 
 
 def test_only_calibrated_recipes_ask_for_the_dataset(root):

@@ -115,7 +115,7 @@ class TestRecipes:
             (_function("failing"), "ValueError: nothing to quantize"),
             (_function("absent"), "AttributeError: module 'user_code' has no attribute 'absent'"),
             ({"quantizer": "no_such_recipe"}, "ValueError: litert-quantizer has no recipe 'no_such_recipe'"),
-            ({"quantizer": "_private"}, "litert-quantizer has no recipe '_private'"),
+            ({"quantizer": "_dynamic_wix_afp32"}, "litert-quantizer has no recipe '_dynamic_wix_afp32'"),
             ({"base": "int8", "converter": {"a": 1}}, "ValueError: `converter` settings need a .keras or SavedModel"),
         ],
     )

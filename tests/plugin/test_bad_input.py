@@ -14,7 +14,7 @@ from small_project import DATASET, failures, rows, told
 
 from qbench.baseline.sources import FolderFiles
 from qbench.baseline.store import BaselineReader
-from qbench.plugin_run import EXIT_INCOMPLETE
+from qbench.plugin_outcome import EXIT_INCOMPLETE
 
 if TYPE_CHECKING:
     from small_project import Project
@@ -46,7 +46,7 @@ def test_bad_artifacts_are_errors_and_the_run_goes_on(project: Project):
         project.write(f"{model}.int8.tflite", content)
     project.write("flipped-weight.int8.tflite", _with_one_bit_of_a_weight_flipped(whole))
     project.write("nan.fp32.tflite", models_zoo.nan_output())
-    result = project.run("--benchmark-compare", "-p", "no:faulthandler")
+    result = project.run("--benchmark-compare", "-v", "-p", "no:faulthandler")
     assert result.ret == 1
 
     verdicts = rows(result)
@@ -69,8 +69,10 @@ def test_bad_artifacts_are_errors_and_the_run_goes_on(project: Project):
         for kind in ("latency", "size", "structure", "accuracy"):
             assert said[f"test_{kind}[{model}-int8]"].startswith(message)
 
-    # It runs, and is not what was accepted: by name it would be unchanged.
+    # It runs and is as large and as right as what was accepted; it is not the same.
     assert verdicts["flipped-weight-int8"] == "not comparable (latency), pass"
+    for model, words in {"tiny": {"unchanged", "pass"}, "flipped-weight": {"pass"}}.items():
+        assert {line.partition(":")[0] for line in told(result) if f": {model}-int8: " in line} == words
     assert verdicts["nan-fp32"].startswith("error (accuracy), not comparable (latency)")
     assert "nan-fp32: accuracy: the output 'y' is NaN or infinite for 64 of 64" in said["test_accuracy[nan-fp32]"]
     assert "error (accuracy)" in verdicts["nan-int8"]

@@ -127,11 +127,12 @@ def test_the_values_given_are_left_alone():
     np.testing.assert_array_equal(real, np.array([0.3, -0.3], np.float32))
 
 
+@pytest.mark.parametrize("scale", [0.0371, float(np.float32(0.0371))])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dequantize_is_exact_arithmetic_rounded_once(dtype: str):
+def test_dequantize_is_exact_arithmetic_rounded_once(dtype: str, scale: float):
     limits = np.iinfo(dtype)
     stored = np.linspace(limits.min, limits.max, 61).astype(dtype)
-    scale, zero_point = float(np.float32(0.0371)), int(limits.max)
+    zero_point = int(limits.max)
     real = dequantize(stored, scale=scale, zero_point=zero_point)
     assert real.dtype == np.float32
     exact = [float(Fraction(value - zero_point) * Fraction(scale)) for value in stored.tolist()]

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Affine, Graph
+from graph_builder import Graph
+from python_runs import printed_by
 
 from qbench.errors import InvalidArtifactError, MeasurementError
 from qbench.records import RuntimeOptions, TensorSpec
@@ -178,52 +176,6 @@ class TestBatches:
         assert _run(interpreter, np.float32(-2)) == 2
 
 
-class TestArena:
-    def test_is_what_lies_between_the_constants(self):
-        assert open_interpreter(zoo.conv_int8(8), _OPTIONS).arena_bytes() == 8 * 8 * 3 + 8 * 8 * 4
-
-    def test_grows_with_activations_and_not_with_weights(self):
-        def arena(content):
-            return open_interpreter(content, _OPTIONS).arena_bytes()
-
-        assert arena(zoo.conv_int8(32)) == 16 * arena(zoo.conv_int8(8))
-        small, large = _two_layers(8), _two_layers(1024)
-        assert len(large) > 4 * len(small)
-        assert arena(large) - arena(small) < 2 * 1024
-
-    def test_is_the_same_in_every_process(self):
-        script = (
-            "import models_zoo as zoo\n"
-            "from qbench.records import RuntimeOptions\n"
-            "from qbench.runtime.interpreter import open_interpreter\n"
-            "makes = [zoo.dense_float, zoo.dense_int8, zoo.conv_int8, zoo.float_island, zoo.two_inputs_two_outputs]\n"
-            "print([open_interpreter(make(), RuntimeOptions()).arena_bytes() for make in makes])\n"
-        )
-        printed = {_output(script) for _ in range(4)}
-        assert len(printed) == 1
-        assert all(size > 0 for size in json.loads(printed.pop()))
-
-    def test_asks_for_no_strings(self):
-        assert open_interpreter(zoo.string_input(), _OPTIONS).arena_bytes() == 2
-
-    def test_is_unknown_where_there_is_no_memory(self):
-        assert open_interpreter(_scalar(), _OPTIONS).arena_bytes() is None
-
-
-def _two_layers(width):
-    """4 to `width` to 4 features, so that there are 8 weights for each byte of the layer between."""
-    graph = Graph()
-    generator = np.random.default_rng(0)
-    tensor, inputs = graph.tensor("x", [1, 4], "int8", Affine(0.1)), 4
-    first = tensor
-    for layer, outputs in enumerate((width, 4)):
-        weights = generator.integers(-127, 128, (outputs, inputs)).astype(np.int8)
-        operands = [tensor, graph.constant(f"weights{layer}", weights, Affine(0.1)), -1]
-        tensor, inputs = graph.tensor(f"y{layer}", [1, outputs], "int8", Affine(0.1)), outputs
-        graph.operator("FULLY_CONNECTED", operands, [tensor], schema.FullyConnectedOptionsT(), version=4)
-    return graph.build([first], [tensor])
-
-
 class TestRefusals:
     @pytest.mark.parametrize("content", [b"", b"text" * 50, zoo.dense_int8()[:200], zoo.unresolved_custom_operator()])
     def test_what_the_runtime_refuses_is_an_error_of_ours(self, content):
@@ -243,19 +195,6 @@ class TestRefusals:
             open_interpreter(tmp_path / "missing.tflite", _OPTIONS)
 
 
-def _output(script):
-    """What a Python process prints that can import the helpers of these tests."""
-    tests = Path(__file__).parents[1]
-    ended = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tests)!r})\n{script}"],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=300,
-    )
-    return ended.stdout
-
-
 def test_tf_lite_speaks_the_same_protocol():
     """In a process of its own, because it imports TensorFlow."""
     script = """
@@ -273,7 +212,7 @@ interpreter.set_input(0, np.arange(-12, 12).astype(np.int8).reshape(6, 4))
 interpreter.invoke()
 print(json.dumps([interpreter.output(0).tolist(), interpreter.inputs[0].shape, interpreter.arena_bytes()]))
 """
-    outputs, shape, arena_bytes = json.loads(_output(script))
+    outputs, shape, arena_bytes = json.loads(printed_by(script))
     interpreter = open_interpreter(zoo.dense_int8(), _OPTIONS)
     interpreter.resize_batch(6)
     expected = _run(interpreter, np.arange(-12, 12).astype(np.int8).reshape(6, 4))

@@ -110,6 +110,13 @@ class TestHealthy:
         worker.check(zoo.dense_float(), name="second")
         assert worker._child._process.pid == first
 
+    def test_it_ends_with_the_context(self):
+        with PreflightWorker(RuntimeOptions(), limit_s=_AMPLE_S) as worker:
+            worker.check(zoo.dense_int8(), name="first")
+            child = worker._child._process
+            assert child.poll() is None
+        assert child.returncode is not None
+
 
 class TestDeaths:
     @pytest.mark.parametrize(

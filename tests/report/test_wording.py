@@ -1,0 +1,153 @@
+"""Verdicts as sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from qbench.judge.gate import judge, not_judged
+from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND, TOP_K_DROP
+from qbench.records import Metric, MetricVerdict, Subject, Verdict
+from qbench.report.wording import failure_message, format_size, format_time, format_value, sentence
+
+SUBJECT = Subject(model="mnist-mlp", recipe="int8")
+METRICS = {gated.metric.name: gated.metric for metrics in METRICS_BY_KIND.values() for gated in metrics}
+ACCEPT = (
+    'What to do: if this is meant, accept it with --qbench-accept "why"; '
+    "else undo what changed, or widen the tolerance."
+)
+IMPROVED = 'What to do: accept it with --qbench-accept "why", or a later regression down to the old value hides.'
+BETTER_RECIPE = "What to do: try a recipe that loses less, more calibration samples, or widen the tolerance."
+
+
+def judged(metric: str | Metric, reference: float, now: float, tolerance: float, **options) -> MetricVerdict:
+    found = METRICS[metric] if isinstance(metric, str) else metric
+    return judge(SUBJECT, found, now=now, reference=reference, tolerance=tolerance, **options)
+
+
+def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
+    fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__}
+    return MetricVerdict(**{**fields, "reason": reason})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (
+            judged("accuracy", 0.985, 0.981, 0.002),
+            "accuracy is 0.9810, 0.4 points worse than 0.9850 of the baseline (beyond the tolerance of 0.2 points). "
+            + ACCEPT,
+        ),
+        (
+            judged("accuracy", 0.985, 0.984, 0.002),
+            "accuracy is 0.9840, 0.1 points worse than 0.9850 of the baseline (tolerance 0.2 points).",
+        ),
+        (
+            judged("accuracy", 0.985, 0.986, 0.002),
+            "accuracy is 0.9860, 0.1 points better than 0.9850 of the baseline (tolerance 0.2 points).",
+        ),
+        (
+            judged("accuracy", 0.9, 0.95, 0.002),
+            f"accuracy is 0.9500, 5 points better than 0.9000 of the baseline (tolerance 0.2 points). {IMPROVED}",
+        ),
+        (
+            reasoned(judged("accuracy", 0.985, 0.985, 0.002, same_artifact=True), "all predictions are the same"),
+            "accuracy is 0.9850, as the baseline. all predictions are the same.",
+        ),
+        (
+            judged(ACCURACY_DROP, 0.985, 0.975, 0.005, against="fp32"),
+            (
+                "accuracy_drop is 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
+                f"(beyond the tolerance of 0.5 points). {BETTER_RECIPE}"
+            ),
+        ),
+        (
+            judged(TOP_K_DROP, 0.985, 0.985, 0.005, against="fp32"),
+            "top_k_accuracy_drop is 0.9850, as fp32 of the same run.",
+        ),
+        (
+            judged("size_bytes", 100_000, 102_000, 0.01),
+            "size_bytes is 102.0 kB, 2.00% worse than 100.0 kB of the baseline (beyond the tolerance of 1.00%). "
+            + ACCEPT,
+        ),
+        (
+            judged("float_islands", 0, 1, 0),
+            "float_islands is 1, 1 worse than 0 of the baseline (beyond the tolerance of 0). " + ACCEPT,
+        ),
+        (
+            judged(Metric(name="psnr", unit="dB", direction="higher"), 31.25, 31.0, 0.5),
+            "psnr is 31, 0.25 worse than 31.25 of the baseline (tolerance 0.5).",
+        ),
+        (
+            not_judged(SUBJECT, "size", Verdict.MISSING, "there is no baseline", advice="accept one"),
+            "size: there is no baseline. What to do: accept one.",
+        ),
+        (
+            not_judged(SUBJECT, "latency_ns", Verdict.NOT_COMPARABLE, "times are no evidence", now=1400.0),
+            "latency_ns: times are no evidence.",
+        ),
+        (
+            MetricVerdict(subject=SUBJECT, metric="latency_ns", verdict=Verdict.INCONCLUSIVE),
+            "latency_ns: inconclusive.",
+        ),
+    ],
+    ids=lambda value: value.verdict.name.lower() if isinstance(value, MetricVerdict) else "",
+)
+def test_sentence(verdict: MetricVerdict, expected: str):
+    assert sentence(verdict) == f"mnist-mlp-int8: {expected}"
+
+
+def test_a_failing_test_says_one_line_for_each_metric():
+    verdicts = [judged("accuracy", 0.9, 0.8, 0), judged("float_islands", 0, 1, 0)]
+    assert failure_message(verdicts).split("\n") == [sentence(verdict) for verdict in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "expected"),
+    [
+        (0.5, "0.5 ns"),
+        (1.0, "1 ns"),
+        (999.4, "999 ns"),
+        (999.7, "1 us"),
+        (1400, "1.4 us"),
+        (12_345, "12.3 us"),
+        (999_600, "1 ms"),
+        (1.5e6, "1.5 ms"),
+        (2.5e9, "2.5 s"),
+        (1.2345e12, "1234 s"),
+    ],
+)
+def test_format_time(nanoseconds: float, expected: str):
+    assert format_time(nanoseconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (101_234, "101.2 kB"),
+        (999_949, "999.9 kB"),
+        (999_960, "1.0 MB"),
+        (1_000_000, "1.0 MB"),
+        (23_456_789, "23.5 MB"),
+    ],
+)
+def test_format_size(size: float, expected: str):
+    assert format_size(size) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected"),
+    [
+        ("accuracy", None, "-"),
+        ("accuracy", 0.98765, "0.9877"),
+        ("top_k_accuracy", 1, "1.0000"),
+        ("latency_ns", 1400, "1.4 us"),
+        ("arena_bytes", 2048, "2.0 kB"),
+        ("flips", 12, "12"),
+        ("sqnr_db", 31.23456789, "31.2346"),
+    ],
+)
+def test_format_value(metric: str, value: float | None, expected: str):
+    assert format_value(metric, value) == expected
