@@ -227,7 +227,15 @@ class Quality:
             reason = f"the dataset is another than at the baseline, and its artifact cannot be run on it: {error}"
             return [not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason)]
         verdicts = self._references.judge(subject, gated, result, tolerance, kind="accuracy", reevaluated=reevaluated)
-        return [_with_reason(verdict, reason or self._flips(subject, measured)) for verdict in verdicts]
+        if not verdicts:
+            reason = "nothing measured of it has a tolerance: the dataset has no labels, so there is agreement alone"
+            advice = "give the Dataset labels, or set the tolerance agreement_regression"
+            return [not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason, advice=advice)]
+        try:
+            reason = reason or self._flips(subject, measured)
+        except BaselineError as error:
+            verdicts.append(not_judged(subject, "predictions", Verdict.ERROR, str(error)))
+        return [_with_reason(verdict, reason) for verdict in verdicts]
 
     def _reevaluated(self, subject: Subject, measured: Measured) -> tuple[dict[str, float] | None, str]:
         """Metrics of the accepted artifact on today's dataset, if that is another than at the baseline."""
@@ -245,10 +253,7 @@ class Quality:
 
     def _flips(self, subject: Subject, measured: Measured) -> str:
         """How predictions differ from the accepted ones, one by one."""
-        try:
-            accepted = self._references.predictions(subject)
-        except BaselineError as error:
-            return str(error)
+        accepted = self._references.predictions(subject)
         if accepted is None or measured.predictions is None or len(accepted) != len(measured.predictions):
             return ""
         flipped = np.flatnonzero(accepted != measured.predictions)

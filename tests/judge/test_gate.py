@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qbench.judge.gate import incomplete, judge, not_judged, worsening, worst
@@ -165,6 +165,7 @@ metrics = st.builds(
 RANK = [Verdict.IMPROVED, Verdict.PASS, Verdict.FAIL]
 
 
+@settings(deadline=None)  # other work on the machine is no failure
 @given(metrics, values, values, values, tolerances)
 def test_a_worse_value_never_gets_a_better_verdict(metric: Metric, one: float, other: float, reference, tolerance):
     better, worse = (max(one, other), min(one, other)) if metric.direction == "higher" else sorted((one, other))
@@ -172,6 +173,7 @@ def test_a_worse_value_never_gets_a_better_verdict(metric: Metric, one: float, o
     assert RANK.index(first) <= RANK.index(second)
 
 
+@settings(deadline=None)
 @given(metrics, values, values, tolerances, tolerances)
 def test_a_wider_tolerance_never_fails_what_a_narrower_passes(metric: Metric, now, reference, one, other):
     narrow, wide = sorted((one, other))
@@ -179,6 +181,7 @@ def test_a_wider_tolerance_never_fails_what_a_narrower_passes(metric: Metric, no
         assert verdict_of(metric, now, reference, narrow) is Verdict.FAIL
 
 
+@settings(deadline=None)
 @given(values, values, tolerances, st.booleans())
 def test_the_other_direction_mirrors(now: float, reference: float, tolerance: float, relative: bool):  # noqa: FBT001
     higher = Metric(name="x", unit="", direction="higher", relative=relative)
@@ -188,12 +191,14 @@ def test_the_other_direction_mirrors(now: float, reference: float, tolerance: fl
     assert (up.verdict, up.change) == (down.verdict, down.change)
 
 
+@settings(deadline=None)
 @given(values, values, tolerances)
 def test_swapping_the_two_values_swaps_fail_and_improved(now: float, reference: float, tolerance: float):
     swapped = {Verdict.FAIL: Verdict.IMPROVED, Verdict.IMPROVED: Verdict.FAIL, Verdict.PASS: Verdict.PASS}
     assert verdict_of(LOWER, reference, now, tolerance) is swapped[verdict_of(LOWER, now, reference, tolerance)]
 
 
+@settings(deadline=None)
 @given(values, values, st.floats(min_value=0, max_value=10), st.integers(min_value=-30, max_value=30))
 def test_a_relative_metric_does_not_see_its_unit(now: float, reference: float, tolerance: float, power: int):
     # Powers of two, so that changing the unit is exact.

@@ -70,8 +70,8 @@ _MODELS = {
 _SAMPLES = np.random.default_rng(1).uniform(0, 1, (24, 8, 8, 1)).astype(np.float32)
 _IMAGES = Dataset(inputs=_SAMPLES[:8], calibration=_SAMPLES[8:])
 _PAIRS = Dataset(
-    inputs={"left": _SAMPLES[:8, 0, :4, 0], "right": _SAMPLES[:8, 1, :6, 0] * 50},
-    calibration={"left": _SAMPLES[8:, 0, :4, 0], "right": _SAMPLES[8:, 1, :6, 0] * 50},
+    inputs={"right": _SAMPLES[:8, 1, :6, 0] * 50, "left": _SAMPLES[:8, 0, :4, 0]},
+    calibration={"right": _SAMPLES[8:, 1, :6, 0] * 50, "left": _SAMPLES[8:, 0, :4, 0]},
 )
 
 
@@ -127,21 +127,22 @@ def _logits(content):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "convolution", "dense", "activations", "error"),
+    ("recipe", "computed", "dense", "weights", "activations", "error"),
     [
-        ("fp32", "CONV_2D float32", "FULLY_CONNECTED float32", "float32", 0.0),
-        ("fp16", "CONV_2D float32", "FULLY_CONNECTED float32", "float32", 0.01),
-        ("dynamic", "CONV_2D float32", "FULLY_CONNECTED float32xint8", "float32", 0.05),
-        ("int8", "CONV_2D int8", "FULLY_CONNECTED int8", "int8", 0.1),
-        ("int8-per-tensor", "CONV_2D int8", "FULLY_CONNECTED int8", "int8", 0.1),
-        ("int8-symmetric", "CONV_2D int8", "FULLY_CONNECTED int8", "int8", 0.1),
-        ("int16x8", "CONV_2D int16xint8", "FULLY_CONNECTED int16xint8", "int16", 0.05),
+        ("fp32", "float32", "float32", "float32", "float32", 0.0),
+        ("fp16", "float32", "float32", "float16", "float32", 0.01),
+        ("dynamic", "float32", "float32xint8", "int8", "float32", 0.05),
+        ("int8", "int8", "int8", "int8", "int8", 0.1),
+        ("int8-per-tensor", "int8", "int8", "int8", "int8", 0.1),
+        ("int8-symmetric", "int8", "int8", "int8", "int8", 0.1),
+        ("int16x8", "int16xint8", "int16xint8", "int8", "int16", 0.05),
     ],
 )
-def test_each_builtin_recipe_makes_what_it_says(project, content, recipe, convolution, dense, activations, error):
+def test_each_builtin_recipe_makes_what_it_says(project, content, recipe, computed, dense, weights, activations, error):
     artifact = content("net", recipe)
     structure = read_structure(artifact)
-    assert {convolution, dense} <= set(structure.operators)
+    assert {f"CONV_2D {computed}", f"FULLY_CONNECTED {dense}"} <= set(structure.operators)
+    assert max(structure.weight_bytes, key=structure.weight_bytes.get) == weights
     interpreter = open_interpreter(artifact, RuntimeOptions())
     assert [spec.dtype for spec in interpreter.inputs + interpreter.outputs] == [activations] * 2
     assert np.abs(_logits(artifact) - _logits(content("net", "fp32"))).max() <= error

@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from graph_builder import Affine, Graph
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qbench.quant.affine import dequantize, quantize
@@ -40,6 +40,7 @@ def cases(draw):
     return np.array(values, np.float32) * np.float32(scale), scale, zero_point, dtype
 
 
+@settings(deadline=None)  # other work on the machine is no failure
 @given(cases())
 def test_quantize_is_the_slow_reference(case):
     real, scale, zero_point, dtype = case
@@ -48,6 +49,7 @@ def test_quantize_is_the_slow_reference(case):
     assert stored.tolist() == [slow_quantize(value, scale, zero_point, dtype) for value in real.tolist()]
 
 
+@settings(deadline=None)
 @given(cases())
 def test_quantizing_loses_at_most_half_a_step_within_the_range(case):
     real, scale, zero_point, dtype = case

@@ -266,3 +266,16 @@ def test_a_top_k_that_cannot_be_missed_is_an_error(lab: Lab):
     verdict = of(lab.gate().verdicts, INT8, "accuracy")
     assert verdict.verdict is Verdict.ERROR
     assert "top_k is 3 and the artifact has 3 classes" in verdict.reason
+
+
+def test_tampered_predictions_are_an_error_and_not_only_a_remark(accepted: Lab):
+    (path,) = (accepted.baselines / "tiny").glob("int8.predictions-*.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    inventory = accepted.gate()
+    verdict = of(inventory.verdicts, INT8, "predictions")
+    assert verdict.verdict is Verdict.ERROR
+    assert "not the file that was accepted" in verdict.reason
+    assert inventory.verdict_of(INT8) is Verdict.ERROR
+    assert inventory.verdict_of(FP32) is not Verdict.ERROR
