@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from qbench.models.datasets import Array, Dataset
     from qbench.records import RuntimeOptions, TensorSpec
+    from qbench.runtime.interpreter import TfliteInterpreter
 
 _BATCHES = (8, 64, 256)
 _TRIAL_EXAMPLES = 64
@@ -120,7 +121,7 @@ def evaluate(
         batch=_own_batch(interpreter.inputs) if with_axis else 1,
         with_axis=with_axis,
     )
-    batch, example_s = _choose_batch(whole)
+    batch, example_s = _choose_batch(whole, interpreter)
     workers = workers or usable_processors()
     shards = _split(whole, batch, workers, example_s)
     parts: dict[int, tuple[Array, ...]] = {}
@@ -144,15 +145,20 @@ def evaluate(
     return Evaluation(outputs=outputs, specs=interpreter.outputs, batch=batch, workers=min(workers, len(shards)))
 
 
-def run_shard(shard: Shard) -> tuple[Array, ...]:
+def run_shard(shard: Shard, opened: TfliteInterpreter | None = None) -> tuple[Array, ...]:
     """The outputs of one shard's examples, an array of shape (examples, ...) for each output.
+
+    Parameters
+    ----------
+    opened
+        An interpreter of the shard's artifact to use instead of opening one.
 
     Raises
     ------
     MeasurementError
         If an output has no axis for the examples of a batch, or the artifact does not run on an example.
     """
-    interpreter = open_interpreter(shard.content, shard.options)
+    interpreter = opened or open_interpreter(shard.content, shard.options)
     if shard.with_axis and shard.batch != _own_batch(interpreter.inputs):
         interpreter.resize_batch(shard.batch)
     columns: list[Array] = []
@@ -188,29 +194,35 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _choose_batch(whole: Shard) -> tuple[int, float]:
+def _choose_batch(whole: Shard, opened: TfliteInterpreter) -> tuple[int, float]:
     """The fastest batch size whose outputs equal those of one by one, and its seconds per example."""
     if not whole.with_axis or whole.batch != 1:
-        return whole.batch, _timed(whole.part(0, whole.batch, whole.batch))[1]
-    _, first_s = _timed(whole.part(0, 1, 1))
+        return whole.batch, _timed(whole.part(0, whole.batch, whole.batch), opened)[1]
+    _, first_s = _timed(whole.part(0, 1, 1), opened)
     affordable = int(_TRIAL_LIMIT_S / max(first_s, 1e-9))
     examples = min(whole.examples, max(_TRIAL_LEAST_EXAMPLES, min(_TRIAL_EXAMPLES, affordable)))
-    expected, best_s = _timed(whole.part(0, examples, 1))
+    expected, best_s = _timed(whole.part(0, examples, 1), opened)
     best = 1
     example_bytes = max(encoder.stored[:1].size * 4 for encoder in whole.encoders)
     for batch in _BATCHES:
         if batch > whole.examples or batch * example_bytes > _BATCH_LIMIT_BYTES or batch * best_s > 2 * _TRIAL_LIMIT_S:
             break
         try:
-            outputs, example_s = _timed(whole.part(0, max(batch, examples), batch))
+            outputs, example_s = _timed(whole.part(0, max(batch, examples), batch), opened)
         except MeasurementError:
             break
-        if example_s < best_s and _same_bits(whole, batch, outputs, expected):
+        if example_s < best_s and _same_bits(whole, batch, outputs, expected, opened):
             best, best_s = batch, example_s
     return best, best_s
 
 
-def _same_bits(whole: Shard, batch: int, outputs: tuple[Array, ...], expected: tuple[Array, ...]) -> bool:
+def _same_bits(
+    whole: Shard,
+    batch: int,
+    outputs: tuple[Array, ...],
+    expected: tuple[Array, ...],
+    opened: TfliteInterpreter,
+) -> bool:
     """Whether a batch gave what one by one gives: in its first rows and, if it is longer, in its last."""
     examples = len(expected[0])
     if not all(ours[:examples].tobytes() == one.tobytes() for ours, one in zip(outputs, expected, strict=True)):
@@ -218,14 +230,14 @@ def _same_bits(whole: Shard, batch: int, outputs: tuple[Array, ...], expected: t
     if batch <= examples:
         return True
     first = batch - _TRIAL_LEAST_EXAMPLES
-    last = run_shard(whole.part(first, _TRIAL_LEAST_EXAMPLES, 1))
+    last = run_shard(whole.part(first, _TRIAL_LEAST_EXAMPLES, 1), opened)
     return all(ours[first:batch].tobytes() == one.tobytes() for ours, one in zip(outputs, last, strict=True))
 
 
-def _timed(shard: Shard) -> tuple[tuple[Array, ...], float]:
+def _timed(shard: Shard, opened: TfliteInterpreter) -> tuple[tuple[Array, ...], float]:
     """Run a shard; its outputs and seconds per example. A choice of batch is all that depends on the time."""
     started = time.perf_counter()
-    outputs = run_shard(shard)
+    outputs = run_shard(shard, opened)
     return outputs, (time.perf_counter() - started) / max(1, shard.examples)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from qbench.measure.evaluate import Shard
+    from qbench.runtime.interpreter import TfliteInterpreter
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the trial believe in large batches, whatever this machine is busy with."""
     timed = module._timed
 
-    def faster(shard: Shard) -> tuple[tuple[np.ndarray, ...], float]:
-        return timed(shard)[0], 1e-6 / shard.batch
+    def faster(shard: Shard, opened: TfliteInterpreter) -> tuple[tuple[np.ndarray, ...], float]:
+        return timed(shard, opened)[0], 1e-6 / shard.batch
 
     monkeypatch.setattr(module, "_timed", faster)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from qbench.runtime.interpreter import TfliteInterpreter
+
 OPTIONS = RuntimeOptions()
 
 
@@ -126,8 +128,8 @@ MODELS = {
 def spoil(monkeypatch: pytest.MonkeyPatch, spoiled: Callable[[Shard, tuple[np.ndarray, ...]], None]) -> None:
     """Let `spoiled` change the outputs of every shard that is run."""
 
-    def run(shard: Shard) -> tuple[np.ndarray, ...]:
-        outputs = run_shard(shard)
+    def run(shard: Shard, *opened: TfliteInterpreter) -> tuple[np.ndarray, ...]:
+        outputs = run_shard(shard, *opened)
         spoiled(shard, outputs)
         return outputs
 

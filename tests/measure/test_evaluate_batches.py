@@ -38,7 +38,7 @@ def test_the_fastest_batch_is_taken():
 
 def test_a_batch_that_is_slower_is_not_taken(monkeypatch: pytest.MonkeyPatch):
     timed = module._timed
-    monkeypatch.setattr(module, "_timed", lambda shard: (timed(shard)[0], 1e-6 * shard.batch))
+    monkeypatch.setattr(module, "_timed", lambda shard, opened: (timed(shard, opened)[0], 1e-6 * shard.batch))
     assert evaluate(MODELS["int8"][0], pixels(300, 4), OPTIONS).batch == 1
 
 

@@ -81,7 +81,7 @@ def test_progress_grows_to_the_number_of_examples(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, MeasurementError])
 def test_ctrl_c_and_errors_do_not_wait_for_all_shards(monkeypatch: pytest.MonkeyPatch, raised, *, own_pool: bool):
     monkeypatch.setattr(module, "_SHARD_S", 1e-9)
-    monkeypatch.setattr(module, "_choose_batch", lambda _: (1, 1e-6))
+    monkeypatch.setattr(module, "_choose_batch", lambda *_: (1, 1e-6))
     ran = []
 
     def slow(shard: Shard, _: tuple[np.ndarray, ...]) -> None:
