@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -149,6 +150,7 @@ class ChildProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        _kill_forks(process.pid)
         self._replies.close()
         self._printed.close()
 
@@ -177,6 +179,12 @@ class ChildProcess:
         tail = self._printed.read().decode(errors="replace")
         self.stop(limit_s=0.0)
         return WorkerCrashedError(doing, returncode=returncode, stderr=tail)
+
+
+def _kill_forks(pid: int) -> None:
+    """End what a child may have left behind; its session's processes are one group, which bears its number."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 class _TimedPipe:

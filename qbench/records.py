@@ -50,11 +50,15 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class RuntimeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How an artifact is run: with its bytes, the identity of what is measured."""
+    """How an artifact is run: with its bytes, the identity of what is measured.
+
+    `delegate` is the path of a delegate's shared library, empty for none.
+    """
 
     runtime: RuntimeName = "litert"
     threads: int = 1
     kernels: KernelSet = "builtin"
+    delegate: str = ""
 
 
 class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +143,14 @@ class LatencySample(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     iterations: int
     outliers: str
+
+
+class BlockTime(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one block of invokes took on two clocks, and how often its thread gave way to wait for something."""
+
+    wall_ns: int
+    cpu_ns: int
+    waits: int
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):

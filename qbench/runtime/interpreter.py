@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import msgspec
 import numpy as np
 
 from qbench.errors import InvalidArtifactError, MeasurementError
 from qbench.records import RuntimeOptions, Subject, TensorSpec
-from qbench.runtime.worker import open_runtime
+from qbench.runtime import native
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +70,8 @@ class TfliteInterpreter:
     """
 
     def __init__(self, content: bytes, options: RuntimeOptions) -> None:
-        request = {"runtime": options.runtime, "threads": options.threads, "kernels": options.kernels}
         try:
-            self._native = open_runtime(request, content)
+            self._native = native.open_native(msgspec.to_builtins(options), content)
             self._native.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise InvalidArtifactError(f"the runtime refuses the artifact ({error})") from error
@@ -79,7 +79,7 @@ class TfliteInterpreter:
         self.options = options
         #: Whose artifact this is, where that is known.
         self.subject: Subject | None = None
-        self._names = _signature_names(self._native)
+        self._names = native.signature_names(self._native)
         self._read_details()
         self.invoke: Callable[[], None] = self._native.invoke
 
@@ -130,10 +130,7 @@ class TfliteInterpreter:
             if not spec.shape:
                 raise MeasurementError(f"the input {spec.name!r} is a scalar, which has no axis for examples")
         try:
-            for detail in self._input_details:
-                shape = [examples, *(int(size) for size in detail["shape"][1:])]
-                self._native.resize_tensor_input(detail["index"], shape)
-            self._native.allocate_tensors()
+            native.resize_batch(self._native, examples)
         except (RuntimeError, ValueError) as error:
             raise MeasurementError(f"the artifact cannot run {examples} examples at once ({error})") from error
         self._read_details()
@@ -169,15 +166,7 @@ class TfliteInterpreter:
         self._output_details: list[dict[str, Any]] = self._native.get_output_details()
 
     def _spec(self, detail: dict[str, Any]) -> TensorSpec:
-        quantization = detail["quantization_parameters"]
-        return TensorSpec(
-            name=self._names.get(int(detail["index"]), str(detail["name"])),
-            dtype=np.dtype(detail["dtype"]).name,
-            shape=tuple(int(size) for size in detail["shape"]),
-            scales=tuple(float(scale) for scale in quantization["scales"]),
-            zero_points=tuple(int(point) for point in quantization["zero_points"]),
-            quantized_dimension=int(quantization["quantized_dimension"]),
-        )
+        return msgspec.convert(native.describe(detail, self._names), TensorSpec)
 
 
 def open_interpreter(artifact: Path | bytes, options: RuntimeOptions) -> TfliteInterpreter:
@@ -194,15 +183,6 @@ def open_interpreter(artifact: Path | bytes, options: RuntimeOptions) -> TfliteI
         except OSError as error:
             raise InvalidArtifactError(f"the artifact cannot be read ({error})") from error
     return TfliteInterpreter(artifact, options)
-
-
-def _signature_names(native: Any) -> dict[int, str]:
-    """Names that the only signature gives to tensors; tensor names are converters' inventions."""
-    signatures = native._get_full_signature_list()  # noqa: SLF001 - the public list has no tensor indices
-    if len(signatures) != 1:
-        return {}
-    (signature,) = signatures.values()
-    return {int(index): name for part in ("inputs", "outputs") for name, index in signature[part].items()}
 
 
 def _covered_bytes(spans: list[tuple[int, int]]) -> int:

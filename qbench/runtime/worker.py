@@ -3,23 +3,29 @@
 It is started by path and imports nothing but the standard library, numpy and the runtime, so that it
 also runs in a Python environment that has no qbench.
 
-Requests and answers are frames (see `qbench/frames.py`): ``{"do": "preflight", ...}`` with the
-artifact's bytes as a blob is answered by ``{"ok": true, ...}``, ``{"refused": "..."}`` for what qbench
-does not run, or ``{"error": "..."}``.
+Requests and answers are frames (see `qbench/frames.py`). What a request asks to ``do`` is a method `Worker.do_...`;
+the answer is what that returns, ``{"refused": "..."}`` for what qbench does not run, or ``{"error": "..."}``.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
+import platform
+import signal
 import sys
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+_Answer = dict[str, Any] | tuple[dict[str, Any], tuple[bytes, ...]]
 
-def _load_frames() -> Any:
-    path = Path(__file__).resolve().parent.parent / "frames.py"
-    spec = importlib.util.spec_from_file_location("qbench_frames", path)
+
+def _load(name: str, folder: Path) -> Any:
+    """A module of qbench by its file, which needs no qbench to be installed."""
+    path = folder / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"qbench_{name}", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
@@ -27,84 +33,155 @@ def _load_frames() -> Any:
     return module
 
 
-def preflight(request: dict[str, Any], content: bytes) -> dict[str, Any]:
-    """Load, allocate and invoke an artifact once with all-zero real inputs, also in a batch of two.
-
-    The answer says whether a batch can be run, or why the artifact is refused without running it.
-    """
-    interpreter = open_runtime(request, content)
-    interpreter.allocate_tensors()
-    strings = _string_inputs(interpreter)
-    if strings:
-        # To run it on strings that nobody set ends the process.
-        return {"refused": f"its input {strings[0]!r} holds strings, which qbench cannot feed"}
-    _fill(interpreter)
-    interpreter.invoke()
-    for output in interpreter.get_output_details():
-        interpreter.get_tensor(output["index"])
-    return {"ok": True, "batched": _try_batch(interpreter)}
+_HERE = Path(__file__).resolve().parent
+frames = _load("frames", _HERE.parent)
+native = _load("native", _HERE)
+stopwatch = _load("stopwatch", _HERE)
 
 
-def open_runtime(request: dict[str, Any], content: bytes) -> Any:
-    """An interpreter of the runtime named in `request`, with its threads and kernels."""
-    if request["runtime"] == "tf.lite":
-        import tensorflow as tf  # noqa: PLC0415 - seconds to import, and only for who asks for it
+class Worker:
+    """What this process holds between two requests: one artifact at most."""
 
-        make, resolvers = tf.lite.Interpreter, tf.lite.experimental.OpResolverType
-    else:
-        from ai_edge_litert import interpreter as litert  # noqa: PLC0415 - the runtime is chosen here
+    def __init__(self) -> None:
+        self._interpreter: Any = None
 
-        make, resolvers = litert.Interpreter, litert.OpResolverType
-    resolver = {
-        "builtin": resolvers.BUILTIN,
-        "reference": resolvers.BUILTIN_REF,
-        "no-delegates": resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    }[request["kernels"]]
-    return make(model_content=content, num_threads=request["threads"], experimental_op_resolver_type=resolver)
+    def do_environment(self, request: dict[str, Any]) -> _Answer:
+        """Versions of what this process runs in; the runtime is looked up, not imported."""
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - asked once a run
+
+        found = {"python": ".".join(platform.python_version_tuple()[:2])}
+        for package in request["packages"]:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = ""
+        return {"versions": found}
+
+    def do_preflight(self, request: dict[str, Any], content: bytes) -> _Answer:
+        """Load, allocate and invoke an artifact once with all-zero real inputs, also in a batch of two."""
+        if refused := self._open(request, content):
+            return refused
+        self._interpreter.invoke()
+        for output in self._interpreter.get_output_details():
+            self._interpreter.get_tensor(output["index"])
+        return {"batched": native.try_batch(self._interpreter)}
+
+    def do_open(self, request: dict[str, Any], content: bytes) -> _Answer:
+        """Load an artifact on the given processors and keep it, its inputs set to zero."""
+        return self._open(request, content)
+
+    def do_hold(self, request: dict[str, Any], content: bytes, *inputs: bytes) -> _Answer:
+        """Keep an artifact and its inputs for the processes that `do_fork` makes of this one."""
+        native.import_runtime(request)
+        self._held = (request, content, inputs)
+        # Nothing is collected while something is timed, and what is alive now is not touched after a fork.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        return {}
+
+    def do_fork(self, _: dict[str, Any]) -> _Answer:
+        """Let a fork of this process load what is held, and answer all requests until it is asked to exit.
+
+        All that it allocates lies at a place of its own: where weights come to lie in memory decides over
+        a few per cent of speed, and a process that is forked draws that lot anew.
+        """
+        pid = os.fork()
+        if pid:
+            return _outcome_of(pid)
+        request, content, inputs = self._held
+        # A copy: what is shared with the parent lies where it lies in every fork.
+        if refused := self._open(request, bytes(bytearray(content))):
+            return refused
+        for index, stored in enumerate(inputs):
+            self.do_set({"index": index}, stored)
+        return {}
+
+    def do_exit(self, _: dict[str, Any]) -> _Answer:
+        """End this fork; the process that it was made of answers."""
+        os._exit(0)
+
+    def do_tensors(self, request: dict[str, Any]) -> _Answer:
+        """The inputs or outputs, as fields of `TensorSpec`."""
+        names = native.signature_names(self._interpreter)
+        return {"tensors": [native.describe(detail, names) for detail in self._details(request)]}
+
+    def do_set(self, request: dict[str, Any], stored: bytes) -> _Answer:
+        """Copy bytes to an input."""
+        import numpy as np  # noqa: PLC0415 - a worker without the runtime's numpy can still say so
+
+        detail = self._details({"of": "inputs"})[request["index"]]
+        array = np.frombuffer(stored, dtype=detail["dtype"]).reshape(detail["shape"])
+        self._interpreter.set_tensor(detail["index"], array)
+        return {}
+
+    def do_get(self, request: dict[str, Any]) -> _Answer:
+        """The bytes of an output."""
+        output = self._interpreter.get_tensor(self._details({"of": "outputs"})[request["index"]]["index"])
+        return {"shape": list(output.shape), "dtype": output.dtype.name}, (output.tobytes(),)
+
+    def do_resize(self, request: dict[str, Any]) -> _Answer:
+        """Run so many examples at once."""
+        native.resize_batch(self._interpreter, request["examples"])
+        return {}
+
+    def do_invoke(self, request: dict[str, Any]) -> _Answer:
+        """Run the artifact."""
+        for _ in repeat(None, request["times"]):
+            self._interpreter.invoke()
+        return {}
+
+    def do_time(self, request: dict[str, Any]) -> _Answer:
+        """Run blocks of invokes, after `discard` that nobody times; see `stopwatch.time_block`."""
+        invoke = self._interpreter.invoke
+        for _ in repeat(None, request["discard"]):
+            invoke()
+        timed = stopwatch.stretched(invoke, request["stretch"]) if request["stretch"] else invoke
+        return {"blocks": [stopwatch.time_block(timed, request["invokes"]) for _ in range(request["blocks"])]}
+
+    def _open(self, request: dict[str, Any], content: bytes) -> dict[str, Any]:
+        """Load an artifact with its inputs set to zero; an answer if it is refused."""
+        if request.get("cpus") and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, request["cpus"])
+        self._interpreter = native.open_native(request, content)
+        self._interpreter.allocate_tensors()
+        if strings := native.string_inputs(self._interpreter):
+            return {"refused": f"its input {strings[0]!r} holds strings, which qbench cannot feed"}
+        native.fill_with_zero(self._interpreter)
+        return {}
+
+    def _details(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        inputs = request["of"] == "inputs"
+        details = self._interpreter.get_input_details() if inputs else self._interpreter.get_output_details()
+        return list(details)
 
 
-def _string_inputs(interpreter: Any) -> list[str]:
-    import numpy as np  # noqa: PLC0415 - not needed to answer that the runtime is missing
-
-    text = (np.bytes_, np.object_, np.str_)
-    return [spec["name"] for spec in interpreter.get_input_details() if spec["dtype"] in text]
-
-
-def _fill(interpreter: Any) -> None:
-    import numpy as np  # noqa: PLC0415 - as above
-
-    for spec in interpreter.get_input_details():
-        zero_point = spec["quantization"][1]
-        interpreter.set_tensor(spec["index"], np.full(spec["shape"], zero_point, dtype=spec["dtype"]))
-
-
-def _try_batch(interpreter: Any) -> bool:
-    """Whether the artifact also runs with two examples at once; a crash here is better than one later."""
-    specs = interpreter.get_input_details()
-    if not specs or any(len(spec["shape"]) == 0 or spec["shape"][0] != 1 for spec in specs):
-        return False
-    try:
-        for spec in specs:
-            interpreter.resize_tensor_input(spec["index"], [2, *(int(size) for size in spec["shape"][1:])])
-        interpreter.allocate_tensors()
-        _fill(interpreter)
-        interpreter.invoke()
-    except (RuntimeError, ValueError):
-        return False
-    return all(len(spec["shape"]) and spec["shape"][0] == 2 for spec in interpreter.get_output_details())  # noqa: PLR2004 - the batch above
+def _outcome_of(pid: int) -> _Answer:
+    """Wait for a fork; how it died, this process dies too, so that who started this process learns of it."""
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    if code := os.WEXITSTATUS(status):
+        os._exit(code)
+    return {}
 
 
 def main() -> None:
     """Answer requests until the input ends."""
-    frames = _load_frames()
-    with os.fdopen(int(sys.argv[1]), "wb") as replies:
-        while (frame := frames.read_frame(sys.stdin.buffer)) is not None:
+    # What lies beside this file must not be taken for somebody's top-level module.
+    sys.path[:] = [entry for entry in sys.path if entry != str(_HERE)]
+    worker = Worker()
+    # Nothing is read ahead, so that a fork finds the next request where its parent left off.
+    with os.fdopen(int(sys.argv[1]), "wb") as replies, os.fdopen(sys.stdin.fileno(), "rb", buffering=0) as requests:
+        while (frame := frames.read_frame(requests)) is not None:
             request, blobs = frame
             try:
-                answer = preflight(request, blobs[0])
+                answer = getattr(worker, f"do_{request['do']}")(request, *blobs)
             except Exception as error:  # noqa: BLE001 - whatever a runtime raises is an answer
                 answer = {"error": f"{type(error).__name__}: {error}"}
-            frames.write_frame(replies, answer)
+            header, parts = answer if isinstance(answer, tuple) else (answer, ())
+            frames.write_frame(replies, header, parts)
 
 
 if __name__ == "__main__":

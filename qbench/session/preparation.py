@@ -16,7 +16,7 @@ from qbench.models.datasets import Dataset
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.structure import read_structure
 from qbench.records import Subject
-from qbench.runtime.process import Preflight, PreflightWorker
+from qbench.runtime.preflight import Preflight, PreflightWorker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

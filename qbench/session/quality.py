@@ -33,7 +33,7 @@ from qbench.measure.evaluate import Evaluation, evaluate
 from qbench.measure.metrics import call_metric, load_metric
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
-from qbench.runtime.process import PreflightWorker
+from qbench.runtime.preflight import PreflightWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

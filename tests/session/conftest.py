@@ -8,7 +8,7 @@ import pytest
 
 import qbench.session.preparation
 import qbench.session.quality
-from qbench.runtime.process import Preflight, PreflightWorker
+from qbench.runtime.preflight import Preflight, PreflightWorker
 from session.lab import Lab
 
 if TYPE_CHECKING:

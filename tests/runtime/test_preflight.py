@@ -18,7 +18,7 @@ from qbench.errors import (
 )
 from qbench.records import RuntimeOptions
 from qbench.runtime import process as process_module
-from qbench.runtime.process import PreflightWorker
+from qbench.runtime.preflight import PreflightWorker
 
 _AMPLE_S = 60.0
 
@@ -106,14 +106,14 @@ class TestHealthy:
 
     def test_one_worker_runs_many(self, worker):
         worker.check(zoo.dense_int8(), name="first")
-        first = worker._child._process.pid
+        first = worker._process._child._process.pid
         worker.check(zoo.dense_float(), name="second")
-        assert worker._child._process.pid == first
+        assert worker._process._child._process.pid == first
 
     def test_it_ends_with_the_context(self):
         with PreflightWorker(RuntimeOptions(), limit_s=_AMPLE_S) as worker:
             worker.check(zoo.dense_int8(), name="first")
-            child = worker._child._process
+            child = worker._process._child._process
             assert child.poll() is None
         assert child.returncode is not None
 
@@ -138,11 +138,11 @@ class TestDeaths:
         assert_goes_on()
 
     def test_an_endless_invoke_is_ended(self, worker, assert_goes_on):
-        worker._limit_s = 1.0
+        worker._process.limit_s = 1.0
         with pytest.raises(WorkerTimeoutError, match="no answer within 1 s while running net-int8 for the first time"):
             worker.check(zoo.hanging(), name="net-int8")
-        assert not worker._child.running
-        worker._limit_s = _AMPLE_S
+        assert not worker._process.running
+        worker._process.limit_s = _AMPLE_S
         assert_goes_on()
 
 

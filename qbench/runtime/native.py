@@ -1,0 +1,105 @@
+"""What is done with the runtime's own interpreter, in this process or in a worker.
+
+Imports nothing but the standard library, numpy and the runtime: a worker loads this file by its path in a
+Python environment that has no qbench.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def open_native(request: dict[str, Any], content: bytes) -> Any:
+    """The runtime's own interpreter for the artifact `content`.
+
+    Parameters
+    ----------
+    request
+        The fields of `qbench.records.RuntimeOptions`: runtime, threads, kernels, delegate.
+    """
+    make, resolvers, load_delegate = import_runtime(request)
+    resolver = {
+        "builtin": resolvers.BUILTIN,
+        "reference": resolvers.BUILTIN_REF,
+        "no-delegates": resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    }[request["kernels"]]
+    delegate = request.get("delegate")
+    return make(
+        model_content=content,
+        num_threads=request["threads"],
+        experimental_op_resolver_type=resolver,
+        experimental_delegates=[load_delegate(delegate)] if delegate else None,
+    )
+
+
+def import_runtime(request: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The class of interpreters, the kinds of kernels, and what loads a delegate, of the runtime asked for."""
+    if request["runtime"] == "tf.lite":
+        import tensorflow as tf  # noqa: PLC0415 - seconds to import, and only for who asks for it
+
+        return tf.lite.Interpreter, tf.lite.experimental.OpResolverType, tf.lite.experimental.load_delegate
+    from ai_edge_litert import interpreter as litert  # noqa: PLC0415 - the runtime is chosen here
+
+    return litert.Interpreter, litert.OpResolverType, litert.load_delegate
+
+
+def describe(detail: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+    """A tensor as the fields of `qbench.records.TensorSpec`; `names` are those of the signature, by index."""
+    import numpy as np  # noqa: PLC0415 - not needed to answer that the runtime is missing
+
+    quantization = detail["quantization_parameters"]
+    return {
+        "name": names.get(int(detail["index"]), str(detail["name"])),
+        "dtype": np.dtype(detail["dtype"]).name,
+        "shape": [int(size) for size in detail["shape"]],
+        "scales": [float(scale) for scale in quantization["scales"]],
+        "zero_points": [int(point) for point in quantization["zero_points"]],
+        "quantized_dimension": int(quantization["quantized_dimension"]),
+    }
+
+
+def signature_names(interpreter: Any) -> dict[int, str]:
+    """Names that the only signature gives to tensors; tensor names are converters' inventions."""
+    signatures = interpreter._get_full_signature_list()  # noqa: SLF001 - the public list has no tensor indices
+    if len(signatures) != 1:
+        return {}
+    (signature,) = signatures.values()
+    return {int(index): name for part in ("inputs", "outputs") for name, index in signature[part].items()}
+
+
+def resize_batch(interpreter: Any, examples: int) -> None:
+    """Make the first axis of every input `examples` long."""
+    for spec in interpreter.get_input_details():
+        interpreter.resize_tensor_input(spec["index"], [examples, *(int(size) for size in spec["shape"][1:])])
+    interpreter.allocate_tensors()
+
+
+def string_inputs(interpreter: Any) -> list[str]:
+    """Names of the inputs that hold strings; to run an artifact on strings that nobody set ends the process."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    text = (np.bytes_, np.object_, np.str_)
+    return [spec["name"] for spec in interpreter.get_input_details() if spec["dtype"] in text]
+
+
+def fill_with_zero(interpreter: Any) -> None:
+    """Set every input to the real value 0."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    for spec in interpreter.get_input_details():
+        zero_point = spec["quantization"][1]
+        interpreter.set_tensor(spec["index"], np.full(spec["shape"], zero_point, dtype=spec["dtype"]))
+
+
+def try_batch(interpreter: Any) -> bool:
+    """Whether the artifact also runs with two examples at once; a crash here is better than one later."""
+    specs = interpreter.get_input_details()
+    if not specs or any(len(spec["shape"]) == 0 or spec["shape"][0] != 1 for spec in specs):
+        return False
+    try:
+        resize_batch(interpreter, 2)
+        fill_with_zero(interpreter)
+        interpreter.invoke()
+    except (RuntimeError, ValueError):
+        return False
+    return all(len(spec["shape"]) and spec["shape"][0] == 2 for spec in interpreter.get_output_details())  # noqa: PLR2004 - the batch above

@@ -1,0 +1,72 @@
+"""The first run of an artifact, in a worker process: what may crash or hang does so there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qbench.runtime.process import RuntimeProcess
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from qbench.records import RuntimeOptions
+
+
+class Preflight(msgspec.Struct, frozen=True, kw_only=True):
+    """What the first run of an artifact in a worker process showed.
+
+    Attributes
+    ----------
+    batched
+        Whether the artifact also runs with several examples at once.
+    """
+
+    batched: bool
+
+
+class PreflightWorker:
+    """Loads, allocates and invokes artifacts once each, in a worker that is started again after a death.
+
+    Parameters
+    ----------
+    options
+        Runtime, threads and kernels to run with.
+    limit_s
+        Seconds that one artifact may take.
+    """
+
+    def __init__(self, options: RuntimeOptions, *, limit_s: float) -> None:
+        self._options = options
+        self._process = RuntimeProcess(limit_s=limit_s)
+
+    def __enter__(self) -> PreflightWorker:
+        """Nothing is started before the first artifact."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the worker."""
+        self._process.stop()
+
+    def check(self, content: bytes, *, name: str) -> Preflight:
+        """Run the artifact `content` once.
+
+        Raises
+        ------
+        WorkerCrashedError, WorkerTimeoutError
+            If it ends or hangs its process; `name` and the signal are in the message.
+        UnresolvedOperatorError
+            If the runtime has no kernel for one of its operators.
+        InvalidArtifactError
+            If the runtime refuses it for another reason.
+        ArtifactError
+            If it wants inputs that qbench cannot feed.
+        """
+        if not self._process.running:
+            self._process.start()
+        request = {"do": "preflight", **msgspec.to_builtins(self._options)}
+        answer, _ = self._process.ask(request, content, name=name, doing=f"running {name} for the first time")
+        return Preflight(batched=answer["batched"])
