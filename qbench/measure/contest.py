@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qbench.records import BlockTime
 
 #: Rounds by which a finding must lead.
-_LEAD = 2
+LEAD = 2
 
 #: Long enough to read a clock, short against a scheduler's slice and the moods of a shared machine.
 _BLOCK_NS = 500_000
@@ -132,7 +132,7 @@ class _Contest:
             if self._rounds[-1] == "inconclusive":
                 break
             lead = self._rounds.count("slower") - self._rounds.count("not slower")
-            finding = "slower" if lead == _LEAD else "not slower" if lead == -_LEAD else "inconclusive"
+            finding = "slower" if lead == LEAD else "not slower" if lead == -LEAD else "inconclusive"
         return self._result(finding)
 
     def _round(self, baseline: Side, candidate: Side) -> Finding:
@@ -169,7 +169,7 @@ class _Contest:
     def _rounds_missing(self) -> int:
         """Rounds after the present one until a finding can lead by enough."""
         lead = abs(self._rounds.count("slower") - self._rounds.count("not slower"))
-        return max(0, _LEAD - 1 - lead)
+        return max(0, LEAD - 1 - lead)
 
     def _least_round_s(self) -> float:
         starting_s = self._starting_s / max(1, len(self._rounds))
@@ -233,7 +233,7 @@ class _Contest:
         certain = confidence_interval(ratios, 1 - 2 * rules.alpha)
         return ContestResult(
             finding=finding,
-            faster=finding == "not slower" and self._faster >= _LEAD,
+            faster=finding == "not slower" and self._faster >= LEAD,
             ratio=median(ratios) if ratios else None,
             interval=confidence_interval(ratios, _SHOWN_CONFIDENCE) if ratios else None,
             other_clock_ratio=median(self._ratios("wall" if self._clock == "cpu" else "cpu")) if ratios else None,
@@ -261,4 +261,4 @@ class _Contest:
         groups = (
             expected_groups(agreeing, len(ratios), self._rules.alpha) if ratios else least_groups(self._rules.alpha)
         )
-        return _LEAD * (groups * self._group_s + self._starting_s / max(1, len(self._rounds)))
+        return LEAD * (groups * self._group_s + self._starting_s / max(1, len(self._rounds)))

@@ -47,7 +47,7 @@ def pair_opener(baseline: Contestant, candidate: Contestant) -> Callable[[int], 
 
     Both sides stay on the same processors, as many as they have threads, and are never asked at once.
     """
-    cpus = _processors(max(baseline.options.threads, candidate.options.threads))
+    cpus = contest_processors(max(baseline.options.threads, candidate.options.threads))
 
     @contextmanager
     def open_pair(number: int) -> Iterator[Pair]:
@@ -73,8 +73,11 @@ def pair_opener(baseline: Contestant, candidate: Contestant) -> Callable[[int], 
     return open_pair
 
 
-def _processors(threads: int) -> tuple[int, ...]:
-    """The last of the processors that this process may use: the first ones serve the system's interrupts."""
+def contest_processors(threads: int) -> tuple[int, ...]:
+    """Where a contest of so many threads runs; empty where the system cannot bind a process to a processor.
+
+    The last of the processors that this process may use: the first ones serve the system's interrupts.
+    """
     if not hasattr(os, "sched_getaffinity"):
         return ()
     return tuple(sorted(os.sched_getaffinity(0))[-threads:])

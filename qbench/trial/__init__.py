@@ -1,0 +1,1 @@
+"""The instrument's own test: contests of subjects against themselves, with slowdowns of a known size."""

@@ -1,0 +1,161 @@
+"""A trial as a picture: measured ratios against injected slowdowns, and what was found."""
+
+from __future__ import annotations
+
+import io
+import random
+from importlib.util import find_spec
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from qbench.errors import ConfigError
+from qbench.trial.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qbench.trial.records import Noise, Trial
+    from qbench.trial.summary import Row, Share
+
+_WIDTH_IN, _ROW_HEIGHT_IN = 11.0, 4.0
+
+# Okabe and Ito's colours, which also colour-blind readers tell apart.
+_SLOWER, _NOT_SLOWER, _INCONCLUSIVE = "#D55E00", "#0072B2", "#999999"
+_POINTS, _INK, _FAINT = "#56B4E9", "#222222", "#BBBBBB"
+
+_TITLES = {
+    "quiet": "quiet",
+    "core": "a busy neighbour on the same processor",
+    "memory": "a neighbour that streams through memory",
+}
+
+#: Half the width of a cloud of points, as a share of the distance between two slowdowns.
+_JITTER = 0.18
+
+
+def require_matplotlib() -> None:
+    """Say what to install before anything is measured in vain.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise ConfigError(
+            "qbench trial --plot",
+            found="no matplotlib",
+            expected="the extra: pip install 'qbench[trial]'; or leave --plot out, keep --json, and draw it later "
+            "with --from",
+        )
+
+
+def plot_trial(trial: Trial) -> bytes:
+    """The picture as SVG: a row for each noise.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed, or nothing was measured.
+    """
+    require_matplotlib()
+    import matplotlib as mpl  # noqa: PLC0415 - an optional dependency
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    rows = summarize(trial)
+    noises = [noise for noise in trial.settings.noises if any(row.noise == noise for row in rows)]
+    if not noises:
+        raise ConfigError("qbench trial --plot", found="no contest", expected="at least one")
+    style = {
+        "svg.fonttype": "none",  # Text stays text: it can be searched, and read aloud.
+        "svg.hashsalt": "qbench",  # The same trial is the same file.
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": _INK,
+    }
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(_WIDTH_IN, _ROW_HEIGHT_IN * len(noises) + 0.5), layout="constrained")
+        axes = figure.subplots(len(noises), 2, squeeze=False)
+        for (left, right), noise in zip(axes, noises, strict=True):
+            chosen = [row for row in rows if row.noise == noise]
+            _draw_ratios(left, trial, noise, chosen)
+            _draw_findings(right, trial, noise, chosen)
+        figure.suptitle(
+            f"qbench trial: {len(trial.contests)} contests of {len(trial.settings.subjects)} subjects against "
+            "themselves, slowed down by a known share",
+            fontsize=12,
+        )
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "qbench trial"})
+    return buffer.getvalue()
+
+
+def _draw_ratios(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> None:
+    """Each contest's ratio above the slowdown that was injected, with the line on which all should lie."""
+    slowdowns = [row.slowdown * 100 for row in rows]
+    gap = _least_gap(slowdowns)
+    tolerance = trial.settings.tolerance * 100
+    lot = random.Random(0)  # noqa: S311 - where a point lies beside the others means nothing
+    for row in rows:
+        measured = [
+            (each.ratio - 1) * 100
+            for each in trial.contests
+            if (each.noise, each.slowdown) == (noise, row.slowdown) and each.ratio is not None
+        ]
+        if not measured:
+            continue
+        at = row.slowdown * 100
+        spread = [at + gap * _JITTER * lot.uniform(-1, 1) for _ in measured]
+        axes.scatter(spread, measured, s=12, color=_POINTS, alpha=0.55, linewidths=0, zorder=2)
+        axes.plot(at, median(measured), marker="_", markersize=16, markeredgewidth=2, color=_INK, zorder=4)
+    ends = (min(slowdowns) - gap / 2, max(slowdowns) + gap / 2)
+    axes.plot(ends, ends, color=_FAINT, linewidth=1.2, zorder=1, label="measured = injected")
+    axes.axhline(tolerance, color=_SLOWER, linewidth=1.2, linestyle="--", zorder=1, label=f"tolerance {tolerance:g}%")
+    axes.plot([], [], linestyle="", marker="o", markersize=4, color=_POINTS, label="a contest")
+    axes.plot([], [], linestyle="", marker="_", markersize=12, markeredgewidth=2, color=_INK, label="median")
+    axes.set_xlim(*ends)
+    axes.set_xticks(slowdowns, [f"{each:g}%" for each in slowdowns])
+    axes.yaxis.set_major_formatter("{x:g}%")
+    axes.set_xlabel("injected slowdown")
+    axes.set_ylabel("measured slowdown")
+    axes.set_title(_TITLES[noise], loc="left", fontsize=11)
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+
+
+def _draw_findings(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> None:
+    """Shares of what was found, with exact intervals."""
+    slowdowns = [row.slowdown * 100 for row in rows]
+    gap, tolerance = _least_gap(slowdowns), trial.settings.tolerance * 100
+    lines: tuple[tuple[str, str, str, list[Share]], ...] = (
+        ("slower", _SLOWER, "o", [row.slower for row in rows]),
+        ("not slower", _NOT_SLOWER, "s", [row.not_slower for row in rows]),
+        ("inconclusive", _INCONCLUSIVE, "^", [row.inconclusive for row in rows]),
+    )
+    for shift, (name, colour, marker, shares) in enumerate(lines, start=-1):
+        rates = [share.rate * 100 for share in shares]
+        ends = [share.interval for share in shares]
+        errors = [
+            [rate - low * 100 for rate, (low, _) in zip(rates, ends, strict=True)],
+            [high * 100 - rate for rate, (_, high) in zip(rates, ends, strict=True)],
+        ]
+        # Side by side, so that intervals at 0 and at 100% do not hide each other.
+        at = [each + shift * gap * 0.05 for each in slowdowns]
+        axes.errorbar(
+            at, rates, yerr=errors, color=colour, marker=marker, markersize=5, linewidth=1.8, capsize=2.5, label=name
+        )
+    axes.axvline(tolerance, color=_SLOWER, linewidth=1.2, linestyle="--", zorder=1)
+    axes.set_xlim(min(slowdowns) - gap / 2, max(slowdowns) + gap / 2)
+    axes.set_xticks(slowdowns, [f"{each:g}%" for each in slowdowns])
+    axes.set_ylim(-3, 103)
+    axes.yaxis.set_major_formatter("{x:g}%")
+    axes.set_xlabel("injected slowdown")
+    axes.set_ylabel("contests")
+    axes.set_title(f"findings of {rows[0].slower.of} contests each ({noise})", loc="left", fontsize=11)
+    axes.legend(frameon=False, fontsize=9, loc="center left")
+
+
+def _least_gap(slowdowns: Sequence[float]) -> float:
+    """Distance between the two slowdowns that lie closest, in per cent; something where there is one alone."""
+    return min((after - before for before, after in pairwise(slowdowns)), default=5.0)
