@@ -99,11 +99,11 @@ def run_command(options: argparse.Namespace) -> int:
     return status
 
 
-def settings_of(options: argparse.Namespace) -> TrialSettings:
+def settings_of(options: argparse.Namespace, subjects: tuple[str, ...]) -> TrialSettings:
     """The settings that the options say; 0 is among the slowdowns, and nothing is there twice."""
     slowdowns = {0.0, *(share for shares in options.slowdown or [[0.1]] for share in shares)}
     return TrialSettings(
-        subjects=tuple(dict.fromkeys(options.subjects)),
+        subjects=subjects,
         tolerance=options.tolerance,
         slowdowns=tuple(sorted(slowdowns)),
         contests=options.contests,
@@ -126,8 +126,8 @@ def _read(path: Path) -> Trial:
 
 def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
     """What was measured, which Ctrl-C may cut short, and the exit status."""
-    settings = settings_of(options)
-    contestants = find_contestants(settings.subjects, Path("pyproject.toml"))
+    contestants = find_contestants(tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"))
+    settings = settings_of(options, tuple(contestants))
     measured: Trial | None = None
     # Drawn between contests alone: a thread that draws while something is timed would be one more neighbour.
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from qbench.errors import ConfigError
-from qbench.trial.summary import summarize
+from qbench.trial.summary import counted, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qbench.trial.records import Noise, Trial
     from qbench.trial.summary import Row, Share
 
-_WIDTH_IN, _ROW_HEIGHT_IN = 11.0, 4.0
+_WIDTH_IN, _ROW_HEIGHT_IN = 11.0, 4.2
 
 # Okabe and Ito's colours, which also colour-blind readers tell apart.
 _SLOWER, _NOT_SLOWER, _INCONCLUSIVE = "#D55E00", "#0072B2", "#999999"
@@ -30,8 +30,11 @@ _TITLES = {
     "memory": "a neighbour that streams through memory",
 }
 
-#: Half the width of a cloud of points, as a share of the distance between two slowdowns.
+#: Half the width of a cloud of points, in steps.
 _JITTER = 0.18
+
+#: However few slowdowns there are, marks lie as close together as if there were so many.
+_MOST_STEPS = 6
 
 
 def require_matplotlib() -> None:
@@ -71,6 +74,8 @@ def plot_trial(trial: Trial) -> bytes:
         "svg.fonttype": "none",  # Text stays text: it can be searched, and read aloud.
         "svg.hashsalt": "qbench",  # The same trial is the same file.
         "font.size": 10,
+        "figure.constrained_layout.w_pad": 0.12,
+        "figure.constrained_layout.h_pad": 0.12,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.edgecolor": _INK,
@@ -81,10 +86,10 @@ def plot_trial(trial: Trial) -> bytes:
         for (left, right), noise in zip(axes, noises, strict=True):
             chosen = [row for row in rows if row.noise == noise]
             _draw_ratios(left, trial, noise, chosen)
-            _draw_findings(right, trial, noise, chosen)
+            _draw_findings(right, trial, chosen)
         figure.suptitle(
-            f"qbench trial: {len(trial.contests)} contests of {len(trial.settings.subjects)} subjects against "
-            "themselves, slowed down by a known share",
+            f"qbench trial: {counted(len(trial.contests), 'contest')} of "
+            f"{counted(len(trial.settings.subjects), 'subject')} against themselves, slowed down by known shares",
             fontsize=12,
         )
         buffer = io.BytesIO()
@@ -95,7 +100,7 @@ def plot_trial(trial: Trial) -> bytes:
 def _draw_ratios(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> None:
     """Each contest's ratio above the slowdown that was injected, with the line on which all should lie."""
     slowdowns = [row.slowdown * 100 for row in rows]
-    gap = _least_gap(slowdowns)
+    step = _step(slowdowns)
     tolerance = trial.settings.tolerance * 100
     lot = random.Random(0)  # noqa: S311 - where a point lies beside the others means nothing
     for row in rows:
@@ -107,10 +112,10 @@ def _draw_ratios(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> 
         if not measured:
             continue
         at = row.slowdown * 100
-        spread = [at + gap * _JITTER * lot.uniform(-1, 1) for _ in measured]
+        spread = [at + step * _JITTER * lot.uniform(-1, 1) for _ in measured]
         axes.scatter(spread, measured, s=12, color=_POINTS, alpha=0.55, linewidths=0, zorder=2)
         axes.plot(at, median(measured), marker="_", markersize=16, markeredgewidth=2, color=_INK, zorder=4)
-    ends = (min(slowdowns) - gap / 2, max(slowdowns) + gap / 2)
+    ends = (min(slowdowns) - step / 2, max(slowdowns) + step / 2)
     axes.plot(ends, ends, color=_FAINT, linewidth=1.2, zorder=1, label="measured = injected")
     axes.axhline(tolerance, color=_SLOWER, linewidth=1.2, linestyle="--", zorder=1, label=f"tolerance {tolerance:g}%")
     axes.plot([], [], linestyle="", marker="o", markersize=4, color=_POINTS, label="a contest")
@@ -120,14 +125,13 @@ def _draw_ratios(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> 
     axes.yaxis.set_major_formatter("{x:g}%")
     axes.set_xlabel("injected slowdown")
     axes.set_ylabel("measured slowdown")
-    axes.set_title(_TITLES[noise], loc="left", fontsize=11)
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    _head(axes, _TITLES[noise])
 
 
-def _draw_findings(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> None:
+def _draw_findings(axes: Any, trial: Trial, rows: Sequence[Row]) -> None:
     """Shares of what was found, with exact intervals."""
     slowdowns = [row.slowdown * 100 for row in rows]
-    gap, tolerance = _least_gap(slowdowns), trial.settings.tolerance * 100
+    step, tolerance = _step(slowdowns), trial.settings.tolerance * 100
     lines: tuple[tuple[str, str, str, list[Share]], ...] = (
         ("slower", _SLOWER, "o", [row.slower for row in rows]),
         ("not slower", _NOT_SLOWER, "s", [row.not_slower for row in rows]),
@@ -141,21 +145,40 @@ def _draw_findings(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -
             [high * 100 - rate for rate, (_, high) in zip(rates, ends, strict=True)],
         ]
         # Side by side, so that intervals at 0 and at 100% do not hide each other.
-        at = [each + shift * gap * 0.05 for each in slowdowns]
+        at = [each + shift * step * 0.1 for each in slowdowns]
         axes.errorbar(
             at, rates, yerr=errors, color=colour, marker=marker, markersize=5, linewidth=1.8, capsize=2.5, label=name
         )
     axes.axvline(tolerance, color=_SLOWER, linewidth=1.2, linestyle="--", zorder=1)
-    axes.set_xlim(min(slowdowns) - gap / 2, max(slowdowns) + gap / 2)
+    axes.set_xlim(min(slowdowns) - step / 2, max(slowdowns) + step / 2)
     axes.set_xticks(slowdowns, [f"{each:g}%" for each in slowdowns])
     axes.set_ylim(-3, 103)
     axes.yaxis.set_major_formatter("{x:g}%")
     axes.set_xlabel("injected slowdown")
     axes.set_ylabel("contests")
-    axes.set_title(f"findings of {rows[0].slower.of} contests each ({noise})", loc="left", fontsize=11)
-    axes.legend(frameon=False, fontsize=9, loc="center left")
+    contests = " or ".join(str(count) for count in sorted({row.slower.of for row in rows}))
+    _head(axes, f"findings of {contests} contests each, exact 95% intervals")
 
 
-def _least_gap(slowdowns: Sequence[float]) -> float:
-    """Distance between the two slowdowns that lie closest, in per cent; something where there is one alone."""
-    return min((after - before for before, after in pairwise(slowdowns)), default=5.0)
+def _head(axes: Any, title: str) -> None:
+    """A title, and the legend in a line between it and the data, where it hides nothing."""
+    axes.set_title(title, loc="left", fontsize=11, pad=26)
+    legend = axes.legend(
+        frameon=False,
+        fontsize=9,
+        ncols=4,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        columnspacing=1.4,
+        handlelength=1.8,
+        handletextpad=0.5,
+    )
+    legend.set_in_layout(False)
+
+
+def _step(slowdowns: Sequence[float]) -> float:
+    """Room for one slowdown on the axis, in per cent: the least distance between two, and not too much of the whole."""
+    if len(slowdowns) == 1:
+        return 1.0
+    nearest = min(after - before for before, after in pairwise(slowdowns))
+    return min(nearest, (slowdowns[-1] - slowdowns[0]) / _MOST_STEPS)

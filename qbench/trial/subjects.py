@@ -20,7 +20,8 @@ _SUFFIX = ".tflite"
 def find_contestants(names: Sequence[str], pyproject: Path) -> dict[str, Contestant]:
     """The artifact that each of `names` means: an id of `[tool.qbench]`, or the path of a `.tflite` file.
 
-    Files run with the runtime options of `[tool.qbench]` too, if there is one.
+    Files run with the runtime options of `[tool.qbench]` too, if there is one, and are called by their name
+    without its folder, if that tells them apart.
 
     Raises
     ------
@@ -35,13 +36,15 @@ def find_contestants(names: Sequence[str], pyproject: Path) -> dict[str, Contest
     declared = {subject.id: subject for subject in config.subjects} if config else {}
     found: dict[str, Contestant] = {}
     for name in names:
+        called = name
         if name in declared and session is not None:
             content = session.prepared(declared[name]).content
         elif name.endswith(_SUFFIX):
             content = _read(Path(name))
+            called = name if Path(name).stem in found else Path(name).stem
         else:
             raise _unknown(name, sorted(declared))
-        found[name] = Contestant(content=content, options=options, name=name)
+        found[called] = Contestant(content=content, options=options, name=called)
     return found
 
 

@@ -162,3 +162,8 @@ def _share(items: Sequence[_Item], says: Callable[[_Item], bool]) -> Share:
 def _seconds(seconds: Iterable[float]) -> Seconds:
     values = np.fromiter(seconds, dtype=float)
     return Seconds(float(np.median(values)), float(np.quantile(values, 0.95)))
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as ``1 subject``, ``2 subjects``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from qbench.trial.summary import Share, summarize, summarize_stored
+from qbench.trial.summary import Share, counted, summarize, summarize_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ def print_trial(trial: Trial, console: Console, *, verbose: bool) -> None:
     settings = trial.settings
     rows = summarize(trial)
     console.print(
-        f"Contests of {len(settings.subjects)} subjects, tolerance {_percent(settings.tolerance)}, "
+        f"Contests of {counted(len(settings.subjects), 'subject')}, tolerance {_percent(settings.tolerance)}, "
         f"alpha {settings.alpha:g}, limit {settings.limit_s:g} s, seed {settings.seed}"
     )
     console.print(_contests(rows))
