@@ -10,6 +10,8 @@ them. `large_conv.int8.tflite` is quantized by the recipe `int8`, calibrated on 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -51,8 +53,10 @@ def make(folder: Path) -> list[Path]:
     images = np.random.default_rng(SEED).uniform(size=(CALIBRATION_IMAGES, *IMAGE_SHAPE)).astype(np.float32)
     source = LoadedSource(keras_model=build(), calibration={"image": images})
     paths = [folder / f"large_conv.{recipe}.tflite" for recipe in RECIPES]
-    for path, recipe in zip(paths, RECIPES, strict=True):
-        replace_file(path, convert(source, BUILTIN_RECIPES[recipe], root=""))
+    # Keras lists every tensor that it hands to the converter.
+    with contextlib.redirect_stdout(io.StringIO()):
+        for path, recipe in zip(paths, RECIPES, strict=True):
+            replace_file(path, convert(source, BUILTIN_RECIPES[recipe], root=""))
     return paths
 
 
