@@ -12,7 +12,8 @@
     │   └── UnresolvedOperatorError  an operator that no kernel of the runtime resolves
     ├── WorkerError            a worker process did not answer
     │   ├── WorkerCrashedError       it ended by a signal or an exit
-    │   └── WorkerTimeoutError       it did not answer within its time limit
+    │   ├── WorkerTimeoutError       it did not answer within its time limit
+    │   └── WorkerPythonError        the Python to run it in cannot be used, or not be built
     ├── MeasurementError       a measurement has no usable value (NaN, wrong shape, no samples)
     └── BaselineError          baselines/ cannot be read or must not be written
         ├── BaselineFormatError      damaged, or of a version this qbench does not know
@@ -113,6 +114,10 @@ class WorkerTimeoutError(WorkerError):
     def __init__(self, doing: str, *, limit_s: float) -> None:
         super().__init__(f"the worker process gave no answer within {limit_s:g} s while {doing}")
         self.limit_s = limit_s
+
+
+class WorkerPythonError(WorkerError):
+    """The Python that a worker process is to run in cannot be used, or cannot be built."""
 
 
 class MeasurementError(QbenchError):

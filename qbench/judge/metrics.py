@@ -32,6 +32,8 @@ TOP_K_ACCURACY = "top_k_accuracy"
 #: Share of examples on which the artifact predicts what fp32 predicts.
 AGREEMENT = "agreement"
 SIZE = "size_bytes"
+#: What loading and running an artifact adds to the memory of a process that has the runtime in it.
+PEAK_MEMORY = "peak_memory_bytes"
 LATENCY = "latency_ns"
 
 #: What each kind of measurement consists of. Names are those that a baseline file has.
@@ -48,6 +50,7 @@ METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
         _gated(SIZE, "B", "lower", "size", relative=True),
         _gated("weight_bytes", "B", "lower"),
         _gated("arena_bytes", "B", "lower", "memory", relative=True),
+        _gated(PEAK_MEMORY, "B", "lower", "peak_memory", relative=True),
     ),
     "structure": (
         _gated("float_islands", "", "lower", "float_islands"),

@@ -27,6 +27,8 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Growth of the artifact's bytes against the baseline, as a share.
     memory
         Growth of the bytes the runtime keeps for tensors against the baseline, as a share.
+    peak_memory
+        Growth of what loading and running it adds to a process's memory, against the baseline, as a share.
     float_islands, quantize_dequantize
         How many more of them than in the baseline.
     integer_compute
@@ -42,6 +44,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     latency: float | None = None
     size: float | None = None
     memory: float | None = None
+    peak_memory: float | None = None
     float_islands: float | None = None
     quantize_dequantize: float | None = None
     integer_compute: float | None = None
@@ -72,7 +75,8 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 #: What holds where nothing is declared. Agreement, SQNR and memory are shown and not gated: a change of
-#: theirs is a symptom, and accuracy and size are what it is a symptom of.
+#: theirs is a symptom, and accuracy and size are what it is a symptom of. Peak memory also depends on how the
+#: kernels of a processor lay out weights.
 DEFAULT_TOLERANCE = Tolerance(
     accuracy_drop=0.005,
     accuracy_regression=0.002,

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qbench.judge.metrics import PEAK_MEMORY
+
 if TYPE_CHECKING:
     from qbench.models.structure import Structure
     from qbench.records import Artifact
     from qbench.runtime.interpreter import TfliteInterpreter
 
 
-def size_metrics(artifact: Artifact, structure: Structure, interpreter: TfliteInterpreter) -> dict[str, float]:
-    """Bytes of the file, of its constants, and of the runtime's tensor arena where the runtime tells."""
-    arena = interpreter.arena_bytes()
-    metrics: dict[str, float] = {
+def size_metrics(
+    artifact: Artifact, structure: Structure, interpreter: TfliteInterpreter, *, peak_memory_bytes: int | None = None
+) -> dict[str, float]:
+    """Bytes of the file, of its constants, of the runtime's tensor arena, and what a process needs for all of it.
+
+    The latter two are left out where runtime or system do not tell.
+    """
+    metrics: dict[str, float | None] = {
         "size_bytes": artifact.size_bytes,
         "weight_bytes": sum(structure.weight_bytes.values()),
+        "arena_bytes": interpreter.arena_bytes(),
+        PEAK_MEMORY: peak_memory_bytes,
     }
-    return metrics if arena is None else {**metrics, "arena_bytes": arena}
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def structure_metrics(structure: Structure) -> dict[str, float]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHARES = frozenset(
     {"accuracy", "top_k_accuracy", "agreement", "accuracy_drop", "top_k_accuracy_drop", "integer_compute"}
 )
-_BYTES = frozenset({"size_bytes", "weight_bytes", "arena_bytes"})
+_BYTES = frozenset({"size_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
 _KILO = 1000.0
 
 #: More names than this make a sentence that nobody reads; all of them are in the table.
@@ -127,7 +127,7 @@ def _limit(verdict: MetricVerdict) -> str:
 
 def _amount(verdict: MetricVerdict, amount: float) -> str:
     """A change or tolerance in the metric's own terms."""
-    if verdict.metric in {"size_bytes", "arena_bytes", "latency_ns"}:
+    if verdict.metric in {"size_bytes", "arena_bytes", "peak_memory_bytes", "latency_ns"}:
         return f"{amount:.2%}"
     if verdict.metric in _SHARES:
         return f"{100 * amount:.4g} points"

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from qbench.records import RuntimeOptions
 
 
+#: Counting memory may take so many times what the first run may: it loads the artifact twice at least.
+_LIMITS_TO_COUNT = 5
+
+
 class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     """What the first run of an artifact in a worker process showed.
 
@@ -21,13 +25,16 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     batched
         Whether the artifact also runs with several examples at once.
+    peak_memory_bytes
+        What loading and running it adds to the memory of a process; None where the system does not tell.
     """
 
     batched: bool
+    peak_memory_bytes: int | None
 
 
 class PreflightWorker:
-    """Loads, allocates and invokes artifacts once each, in a worker that is started again after a death.
+    """Loads, allocates and invokes artifacts and counts their memory, in a worker that is started again after a death.
 
     Parameters
     ----------
@@ -67,6 +74,15 @@ class PreflightWorker:
         """
         if not self._process.running:
             self._process.start()
-        request = {"do": "preflight", **msgspec.to_builtins(self._options)}
-        answer, _ = self._process.ask(request, content, name=name, doing=f"running {name} for the first time")
-        return Preflight(batched=answer["batched"])
+        options = msgspec.to_builtins(self._options)
+        first, _ = self._process.ask(
+            {"do": "preflight", **options}, content, name=name, doing=f"running {name} for the first time"
+        )
+        counted, _ = self._process.ask(
+            {"do": "memory", **options},
+            content,
+            name=name,
+            doing=f"counting the memory of {name}",
+            limits=_LIMITS_TO_COUNT,
+        )
+        return Preflight(batched=first["batched"], peak_memory_bytes=counted["bytes"])

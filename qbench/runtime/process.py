@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _WORKER = Path(__file__).with_name("worker.py")
 
 #: Would make another Python import this one's packages; empty is as good as not set.
-_FOREIGN_TO_ANOTHER_PYTHON = {"PYTHONPATH": "", "PYTHONHOME": ""}
+FOREIGN_TO_ANOTHER_PYTHON = {"PYTHONPATH": "", "PYTHONHOME": ""}
 
 
 class RuntimeProcess:
@@ -38,7 +38,7 @@ class RuntimeProcess:
     """
 
     def __init__(self, *, limit_s: float, python: str = sys.executable) -> None:
-        environment = {} if python == sys.executable else _FOREIGN_TO_ANOTHER_PYTHON
+        environment = {} if python == sys.executable else FOREIGN_TO_ANOTHER_PYTHON
         self._child = ChildProcess([python, str(_WORKER)], environment=environment)
         self.python = python
         self.limit_s = limit_s
@@ -63,9 +63,9 @@ class RuntimeProcess:
         self._child.stop(limit_s=0.0)
 
     def ask(
-        self, request: dict[str, Any], *blobs: bytes, name: str, doing: str
+        self, request: dict[str, Any], *blobs: bytes, name: str, doing: str, limits: int = 1
     ) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-        """Send a request about the artifact called `name` and wait for its answer.
+        """Send a request about the artifact called `name` and wait for its answer, `limits` times the limit at most.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class RuntimeProcess:
         ArtifactError
             If it wants inputs that qbench cannot feed.
         """
-        answer, parts = self._child.ask(request, blobs, doing=doing, limit_s=self.limit_s)
+        answer, parts = self._child.ask(request, blobs, doing=doing, limit_s=limits * self.limit_s)
         if refused := answer.get("refused"):
             raise ArtifactError(f"{name}: {refused}")
         if error := answer.get("error"):

@@ -35,6 +35,7 @@ def _load(name: str, folder: Path) -> Any:
 
 _HERE = Path(__file__).resolve().parent
 frames = _load("frames", _HERE.parent)
+memory = _load("memory", _HERE)
 native = _load("native", _HERE)
 stopwatch = _load("stopwatch", _HERE)
 
@@ -100,6 +101,22 @@ class Worker:
     def do_exit(self, _: dict[str, Any]) -> _Answer:
         """End this fork; the process that it was made of answers."""
         os._exit(0)
+
+    def do_memory(self, request: dict[str, Any], content: bytes) -> _Answer:
+        """The bytes that an artifact adds to this process when it is loaded and run; see `memory.added_by`."""
+        native.import_runtime(request)
+        self._interpreter = None  # A fork has none of its threads.
+
+        def run(invokes: int) -> None:
+            if refused := self._open(request, bytes(memoryview(content))):  # A copy: its own bytes count.
+                raise ValueError(refused["refused"])
+            self.do_invoke({"times": invokes})
+
+        def release() -> None:
+            self._interpreter = None
+
+        answer: dict[str, Any] = memory.added_by(run, release, outcome_of=_outcome_of)
+        return answer
 
     def do_tensors(self, request: dict[str, Any]) -> _Answer:
         """The inputs or outputs, as fields of `TensorSpec`."""

@@ -141,7 +141,8 @@ class Session:
         """Measure and judge the bytes of the subject's artifact."""
         prepared = self.prepared(subject)
         interpreter = open_interpreter(prepared.content, self.config.options)
-        metrics = size_metrics(prepared.artifact, prepared.structure, interpreter)
+        peak = prepared.preflight.peak_memory_bytes
+        metrics = size_metrics(prepared.artifact, prepared.structure, interpreter, peak_memory_bytes=peak)
         return self._record(subject, "size", metrics, marked)
 
     def measure_structure(self, subject: Subject, marked: Tolerance | None = None) -> list[MetricVerdict]:

@@ -51,6 +51,7 @@ def test_latency_is_the_noisy_one():
         ("size_bytes", "lower", True),
         ("weight_bytes", "lower", False),
         ("arena_bytes", "lower", True),
+        ("peak_memory_bytes", "lower", True),
         ("float_islands", "lower", False),
         ("quantize_dequantize", "lower", False),
         ("integer_compute", "higher", False),

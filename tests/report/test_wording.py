@@ -145,6 +145,7 @@ def test_format_size(size: float, expected: str):
         ("top_k_accuracy", 1, "1.0000"),
         ("latency_ns", 1400, "1.4 us"),
         ("arena_bytes", 2048, "2.0 kB"),
+        ("peak_memory_bytes", 2048, "2.0 kB"),
         ("flips", 12, "12"),
         ("sqnr_db", 31.23456789, "31.2346"),
     ],

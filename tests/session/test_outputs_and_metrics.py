@@ -87,7 +87,9 @@ def test_it_is_evaluated_on_the_accepted_artifact_when_the_dataset_changed(lab: 
     assert verdict.reference != pytest.approx(kept)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "flips", "size_bytes", "accuracy_drop", "size", "memory", "metrics"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "flips", "size_bytes", "accuracy_drop", "size", "memory", "peak_memory", "metrics"]
+)
 def test_a_name_that_qbench_uses_is_refused(lab: Lab, name: str):
     declare_metric(lab, mean_logit, name=name)
     verdict = of(lab.gate(kinds=["accuracy"]).verdicts, INT8, "accuracy")
