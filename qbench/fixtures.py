@@ -52,7 +52,7 @@ class Gate:
         self._marked = marked
 
     def latency(self, benchmark: Any, *, interpreter: Interpreter | None = None) -> list[MetricVerdict]:
-        """Keep the latency that `benchmark(interpreter.invoke)` has measured."""
+        """Keep the latency that `benchmark(interpreter.invoke)` has measured, and contest what has changed."""
         subject = self._subject_of(interpreter)
         stats = self._measured("latency", subject, lambda: finished_stats(benchmark, self._config))
         if stats is None:
@@ -60,7 +60,9 @@ class Gate:
         verdicts = self._measured(
             "latency",
             subject,
-            lambda: self._session.measure_latency(subject, stats.stats, iterations=stats.iterations),
+            lambda: self._session.measure_latency(
+                subject, stats.stats, iterations=stats.iterations, marked=self._marked
+            ),
         )
         add_comparison(benchmark, self._config, self._session, subject)
         return self._check(verdicts)

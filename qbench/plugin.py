@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _RUN: pytest.StashKey[PytestRun] = pytest.StashKey()
 _TABLE = "[tool.qbench"
-_OPTIONS = ("qbench_model", "qbench_recipe", "qbench_accept", "qbench_base_ref")
+_OPTIONS = (
+    *("qbench_model", "qbench_recipe", "qbench_accept", "qbench_base_ref"),
+    *("qbench_base_python", "qbench_always_contest", "qbench_seed"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +41,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REF",
         default=None,
         help="Read baselines from this git commit instead of the working tree.",
+    )
+    group.addoption(
+        "--qbench-base-python",
+        metavar="PATH",
+        default=None,
+        help="Run what was accepted in this Python, after an upgrade of the runtime or of Python; `auto` builds it.",
+    )
+    group.addoption(
+        "--qbench-always-contest",
+        action="store_true",
+        default=None,
+        help="Judge latency by a contest also where nothing has changed.",
+    )
+    group.addoption(
+        "--qbench-seed",
+        type=int,
+        metavar="N",
+        default=None,
+        help="Draw the order of blocks as the run did that printed this seed.",
     )
 
 

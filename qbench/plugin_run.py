@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +19,7 @@ from qbench.plugin_outcome import Outcome
 from qbench.plugin_progress import PytestProgress
 from qbench.records import Subject, SubjectResult
 from qbench.session import Session, SessionOptions
+from qbench.session.latency import BUILD_ENVIRONMENT, LatencyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +42,7 @@ def start(config: pytest.Config) -> PytestRun:
         gate=bridge.gate,
         accept=config.getoption("qbench_accept"),
         base_ref=config.getoption("qbench_base_ref"),
+        latency=_latency_options(config, gate=bridge.gate),
     )
     if options.accept is not None and not options.accept.strip():
         raise pytest.UsageError('--qbench-accept: found no reason, expected one such as "retrained on v2 data"')
@@ -53,6 +58,24 @@ def start(config: pytest.Config) -> PytestRun:
     config.pluginmanager.register(Fixtures(run), "qbench-fixtures")
     config.pluginmanager.register(bridge, "qbench-benchmark-bridge")
     return run
+
+
+def _latency_options(config: pytest.Config, *, gate: bool) -> LatencyOptions:
+    python, always = config.getoption("qbench_base_python"), config.getoption("qbench_always_contest")
+    if not gate and (python or always):
+        flag = "--qbench-base-python" if python else "--qbench-always-contest"
+        raise pytest.UsageError(f"{flag} says how to judge; it needs --benchmark-compare")
+    if python and python != BUILD_ENVIRONMENT:
+        found = shutil.which(python)
+        if found is None:
+            raise pytest.UsageError(
+                f"--qbench-base-python: found {python!r}, expected a Python that can be run, or `{BUILD_ENVIRONMENT}`"
+            )
+        python = str(Path(found).absolute())
+    seed = config.getoption("qbench_seed")
+    return LatencyOptions(
+        always_contest=bool(always), base_python=python, seed=secrets.randbits(31) if seed is None else seed
+    )
 
 
 class PytestRun:

@@ -105,6 +105,34 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool = True
 
 
+class ContestSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contest found, without its groups; see `qbench.measure.contest_records.ContestResult`.
+
+    `low` and `high` are the ends of the confidence interval of `ratio`, None where it is open or there is none.
+    `run_limited` says that what was left of the run's time was less than a contest may take.
+    """
+
+    finding: Literal["slower", "not slower", "inconclusive"]
+    faster: bool
+    ratio: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    other_clock_ratio: float | None
+    clock: Literal["cpu", "wall"]
+    decided_pass_at: float | None
+    decided_fail_at: float | None
+    groups: int
+    rounds: tuple[str, ...]
+    baseline_ns: float | None
+    candidate_ns: float | None
+    seconds: float
+    starting_s: float
+    needed_s: float | None
+    seed: int
+    run_limited: bool = False
+
+
 class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one metric of one subject, with everything a reader needs to believe it.
 
@@ -122,6 +150,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float | None = None
     reason: str = ""
     advice: str = ""
+    contest: ContestSummary | None = None
 
 
 class LatencySample(msgspec.Struct, frozen=True, kw_only=True):

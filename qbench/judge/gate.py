@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qbench.records import Against, Metric, MetricVerdict, Subject, Verdict
+from qbench.judge.metrics import LATENCY, SPEEDUP
+from qbench.records import Against, ContestSummary, Metric, MetricVerdict, Subject, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,6 +78,65 @@ _ADVICE: dict[tuple[Verdict, Against], str] = {
 }
 
 
+def judge_contest(
+    subject: Subject,
+    metric: str,
+    contest: ContestSummary,
+    *,
+    tolerance: float,
+    against: Against,
+    reason: str = "",
+) -> MetricVerdict:
+    """Turn what a contest found into a verdict.
+
+    Parameters
+    ----------
+    metric
+        ``latency_ns``, or ``speedup``, of which more is better.
+    tolerance
+        Of a latency, the share by which it may grow; of a speedup, the least that is allowed.
+    """
+    verdict = {
+        "slower": Verdict.FAIL,
+        "not slower": Verdict.IMPROVED if contest.faster else Verdict.PASS,
+        "inconclusive": Verdict.INCONCLUSIVE,
+    }[contest.finding]
+    now, reference, change = contest.candidate_ns, contest.baseline_ns, None
+    if contest.ratio is not None:
+        change = contest.ratio - 1
+        if metric == SPEEDUP:
+            now, reference, change = 1 / contest.ratio, tolerance, tolerance - 1 / contest.ratio
+    return MetricVerdict(
+        subject=subject,
+        metric=metric,
+        verdict=verdict,
+        against=against,
+        now=now,
+        reference=reference,
+        change=change,
+        tolerance=tolerance,
+        reason=reason,
+        advice=_CONTEST_ADVICE.get((verdict, metric), _ADVICE.get((verdict, against), "")),
+        contest=contest,
+    )
+
+
+_CONTEST_ADVICE: dict[tuple[Verdict, str], str] = {
+    (
+        Verdict.FAIL,
+        SPEEDUP,
+    ): "look for float islands and operators without a fast kernel, try another recipe, or lower min_speedup",
+    (
+        Verdict.INCONCLUSIVE,
+        LATENCY,
+    ): "run again on a quieter machine, give it more time with [tool.qbench.contest] limit_s, or widen the tolerance",
+    (
+        Verdict.INCONCLUSIVE,
+        SPEEDUP,
+    ): "run again on a quieter machine, give it more time with [tool.qbench.contest] limit_s, or change min_speedup",
+}
+
+
 def worsening(metric: Metric, *, now: float, reference: float) -> float:
     """How much worse `now` is than `reference`; negative is better; a share for a relative metric."""
     difference = reference - now if metric.direction == "higher" else now - reference
@@ -102,6 +162,13 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 def incomplete(verdicts: Iterable[MetricVerdict]) -> tuple[MetricVerdict, ...]:
     """Verdicts that say something was not judged although it should have been.
 
-    `not comparable` is not among them: it says that there is nothing to judge with, and is shown.
+    `not comparable` is not among them where nothing can be done about it: a model without fp32, a dataset
+    without labels. About a latency something always can.
     """
-    return tuple(verdict for verdict in verdicts if verdict.verdict in {Verdict.MISSING, Verdict.ERROR})
+    open_questions = {Verdict.MISSING, Verdict.ERROR, Verdict.INCONCLUSIVE}
+    return tuple(
+        verdict
+        for verdict in verdicts
+        if verdict.verdict in open_questions
+        or (verdict.verdict == Verdict.NOT_COMPARABLE and verdict.metric == LATENCY)
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.judge.tolerance import Tolerance
-from qbench.records import Metric
+from qbench.records import Direction, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,10 @@ class GatedMetric(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_key: str = ""
 
 
-def _gated(name: str, unit: str, direction: str, key: str = "", *, relative: bool = False) -> GatedMetric:
-    metric = Metric(name=name, unit=unit, direction="higher" if direction == "higher" else "lower", relative=relative)
+def _gated(
+    name: str, unit: str, direction: Direction, key: str = "", *, relative: bool = False, exact: bool = True
+) -> GatedMetric:
+    metric = Metric(name=name, unit=unit, direction=direction, relative=relative, exact=exact)
     return GatedMetric(metric=metric, tolerance_key=key)
 
 
@@ -35,6 +37,8 @@ SIZE = "size_bytes"
 #: What loading and running an artifact adds to the memory of a process that has the runtime in it.
 PEAK_MEMORY = "peak_memory_bytes"
 LATENCY = "latency_ns"
+#: How many times as fast as fp32 of the same run; measured side by side, so that machines can be compared.
+SPEEDUP = "speedup"
 
 #: What each kind of measurement consists of. Names are those that a baseline file has.
 METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
@@ -56,6 +60,12 @@ METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
         _gated("float_islands", "", "lower", "float_islands"),
         _gated("quantize_dequantize", "operators", "lower", "quantize_dequantize"),
         _gated("integer_compute", "", "higher", "integer_compute"),
+    ),
+    # Latency itself is judged by contests, not against what was measured on another day.
+    "latency": (
+        _gated(SPEEDUP, "", "higher", exact=False),
+        _gated(f"{SPEEDUP}_low", "", "higher", exact=False),
+        _gated(f"{SPEEDUP}_high", "", "higher", exact=False),
     ),
 }
 

@@ -23,6 +23,8 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Loss of output signal to quantization noise ratio against the baseline, in decibel.
     latency
         Growth of the latency against the baseline's artifact, as a share: 0.05 is five per cent.
+    min_speedup
+        How many times as fast as fp32 in the same run it has to be; not a tolerance but a floor.
     size
         Growth of the artifact's bytes against the baseline, as a share.
     memory
@@ -42,6 +44,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     agreement_regression: float | None = None
     sqnr_db: float | None = None
     latency: float | None = None
+    min_speedup: float | None = None
     size: float | None = None
     memory: float | None = None
     peak_memory: float | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
 
 from qbench.judge.sequential import Interval
+from qbench.records import ContestSummary
 
 Clock = Literal["cpu", "wall"]
 Finding = Literal["slower", "not slower", "inconclusive"]
@@ -102,3 +104,31 @@ class ContestResult(msgspec.Struct, frozen=True, kw_only=True):
     starting_s: float
     needed_s: float
     seed: int
+
+    def summary(self, *, run_limited: bool = False) -> ContestSummary:
+        """The same without its groups, in numbers that JSON has."""
+        return ContestSummary(
+            finding=self.finding,
+            faster=self.faster,
+            ratio=self.ratio,
+            low=self.interval.low or None if self.interval else None,
+            high=_finite(self.interval.high) if self.interval else None,
+            confidence=self.interval.confidence if self.interval else 0.0,
+            other_clock_ratio=self.other_clock_ratio,
+            clock=self.clock,
+            decided_pass_at=_finite(self.decided_pass_at),
+            decided_fail_at=self.decided_fail_at or None,
+            groups=len(self.groups),
+            rounds=self.rounds,
+            baseline_ns=self.baseline_ns,
+            candidate_ns=self.candidate_ns,
+            seconds=self.seconds,
+            starting_s=self.starting_s,
+            needed_s=_finite(self.needed_s),
+            seed=self.seed,
+            run_limited=run_limited,
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

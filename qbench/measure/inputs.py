@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from qbench.models.datasets import Array, Dataset
     from qbench.records import TensorSpec
+    from qbench.runtime.interpreter import Interpreter
 
 #: Input dtypes that examples can be turned into; anything else is refused by name.
 _REAL = ("float32", "float16", "float64")
@@ -113,6 +114,30 @@ def batch_axis(dataset: Dataset, specs: Sequence[TensorSpec]) -> bool:
             f"the artifact's inputs take different numbers of examples at once: {listed}; expected one number"
         )
     return len(with_axis) == len(specs)
+
+
+def fill_inputs(interpreter: Interpreter, dataset: Dataset) -> None:
+    """Copy the first examples of a dataset, as many as the artifact runs at once, to its inputs."""
+    with_axis = batch_axis(dataset, interpreter.inputs)
+    for index, encoder in enumerate(input_encoders(dataset, interpreter.inputs)):
+        view = interpreter.input_view(index)
+        rows = min(len(view), dataset.examples) if with_axis else 1
+        encoder.write(0, rows, view[:rows] if with_axis else view[None])
+        if with_axis:
+            view[rows:] = view[rows - 1]  # Memory as it was found may be no valid input.
+        del view  # The runtime refuses to run while somebody holds its memory.
+
+
+def input_bytes(interpreter: Interpreter, dataset: Dataset) -> tuple[bytes, ...]:
+    """The bytes of each input tensor when it holds the first examples of a dataset.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset does not fit.
+    """
+    fill_inputs(interpreter, dataset)
+    return tuple(interpreter.input_view(index).tobytes() for index in range(len(interpreter.inputs)))
 
 
 def _array_for(spec: TensorSpec, dataset: Dataset, inputs: int) -> Array:

@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -32,6 +32,28 @@ ROOT_KEY = "tool.qbench"
 METRIC_KINDS = ("accuracy", "latency", "size", "structure")
 
 _RECIPES_KEY = "recipes"
+
+
+class ContestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tool.qbench.contest]`: how sure and how patient a verdict on latency is.
+
+    Attributes
+    ----------
+    alpha
+        Largest probability that any contest of a run fails a subject that is no slower than its tolerance allows,
+        and largest probability that any passes one that is slower.
+    limit_s
+        Seconds that one contest may take.
+    run_limit_s
+        Seconds that all contests of a run may take.
+    clock
+        ``cpu``, ``wall``, or ``auto`` to choose by what the subject does.
+    """
+
+    alpha: float = 0.001
+    limit_s: float = 5.0
+    run_limit_s: float = 300.0
+    clock: Literal["auto", "cpu", "wall"] = "auto"
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Tolerance = Tolerance()
     tolerance_by_recipe: dict[str, Tolerance] = {}
     options: RuntimeOptions = RuntimeOptions()
+    contest: ContestConfig = ContestConfig()
     baselines: Path
     cache: Path | None = None
     retired: dict[str, str] = {}
@@ -99,6 +122,8 @@ class _ToolTable(msgspec.Struct, kw_only=True):
     runtime: RuntimeName = "litert"
     threads: int = 1
     kernels: KernelSet = "builtin"
+    delegate: str = ""
+    contest: dict[str, Any] = {}
     baselines: str = "baselines"
     cache: str | None = None
     retired: dict[str, str] = {}
@@ -166,7 +191,8 @@ def parse_config(table: object, *, root: Path) -> Config:
         metric_kinds=tuple(tool.metrics),
         tolerance=tolerance,
         tolerance_by_recipe=by_recipe,
-        options=RuntimeOptions(runtime=tool.runtime, threads=tool.threads, kernels=tool.kernels),
+        options=_read_options(tool),
+        contest=_read_contest(tool.contest, f"{ROOT_KEY}.contest"),
         baselines=root / tool.baselines,
         cache=None if tool.cache is None else root / Path(tool.cache).expanduser(),
         retired=tool.retired,
@@ -175,6 +201,28 @@ def parse_config(table: object, *, root: Path) -> Config:
     )
     _check_distinct_ids(config)
     return config
+
+
+def _read_options(tool: _ToolTable) -> RuntimeOptions:
+    delegate = Path(tool.delegate)
+    if len(delegate.parts) > 1 and not delegate.is_absolute():
+        # It is part of what is accepted, and must mean the same in every folder that pytest is started from.
+        raise ConfigError(
+            f"{ROOT_KEY}.delegate",
+            found=f"the relative path {tool.delegate!r}",
+            expected="the name of a library that the system finds, or an absolute path",
+        )
+    return RuntimeOptions(runtime=tool.runtime, threads=tool.threads, kernels=tool.kernels, delegate=tool.delegate)
+
+
+def _read_contest(raw: Mapping[str, Any], key: str) -> ContestConfig:
+    contest = convert_table(raw, ContestConfig, key)
+    if not 0 < contest.alpha < 1:
+        raise ConfigError(f"{key}.alpha", found=str(contest.alpha), expected="a number between 0 and 1")
+    for name in ("limit_s", "run_limit_s"):
+        if not 0 < (value := getattr(contest, name)) < math.inf:
+            raise ConfigError(f"{key}.{name}", found=str(value), expected="a number above 0")
+    return contest
 
 
 def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, RecipeSpec], root: Path) -> ModelConfig:

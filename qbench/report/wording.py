@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.records import Verdict
+from qbench.report.contests import contest_sentence, speedup_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,8 @@ def sentence(verdict: MetricVerdict) -> str:
     parts = [_statement(verdict)]
     if verdict.reason and verdict.now is not None and verdict.reference is not None:
         parts.append(f"{verdict.reason}.")
+    if verdict.contest is not None:
+        parts.append(contest_sentence(verdict, verdict.contest))
     if verdict.advice:
         parts.append(f"What to do: {verdict.advice}.")
     return " ".join(parts)
@@ -103,6 +106,8 @@ def format_size(size_bytes: float) -> str:
 
 def _statement(verdict: MetricVerdict) -> str:
     name = f"{verdict.subject.id}: {verdict.metric}"
+    if verdict.metric == "speedup":
+        return speedup_statement(verdict)
     if verdict.now is None or verdict.reference is None or verdict.change is None:
         return f"{name}: {verdict.reason or verdict.verdict}."
     against = "fp32 of the same run" if verdict.against == "fp32" else "the baseline"

@@ -29,7 +29,7 @@ def take_fingerprint(options: RuntimeOptions) -> Fingerprint:
         cpu=cpu,
         instruction_sets=tuple(name for name in _KERNEL_RELEVANT if name in flags),
         system=f"{platform.system()}-{platform.machine()}",
-        python=".".join(platform.python_version_tuple()[:2]),
+        python=python_version(),
         runtime=options.runtime,
         runtime_version=runtime_version(options),
         threads=options.threads,
@@ -40,6 +40,11 @@ def take_fingerprint(options: RuntimeOptions) -> Fingerprint:
 def fingerprint_id(fingerprint: Fingerprint) -> str:
     """A short name for a fingerprint: the first digits of its SHA-256."""
     return digest_bytes(canonical_json(msgspec.to_builtins(fingerprint)))[:_ID_DIGITS]
+
+
+def python_version() -> str:
+    """Version of this Python without its third number, which changes no speed worth mentioning."""
+    return ".".join(platform.python_version_tuple()[:2])
 
 
 def runtime_package(options: RuntimeOptions) -> str:

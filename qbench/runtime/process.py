@@ -14,6 +14,7 @@ from qbench.processes import ChildProcess
 from qbench.records import RuntimeOptions, Subject, TensorSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     import numpy.typing as npt
@@ -150,6 +151,7 @@ class WorkerInterpreter:
         cpus: tuple[int, ...] = (),
     ) -> None:
         self.subject: Subject | None = None
+        self.invoke: Callable[[], None] = self._invoke
         self.options = options
         self.name = name
         self._process = process
@@ -182,7 +184,7 @@ class WorkerInterpreter:
         """The outputs, likewise."""
         return self._tensors("outputs")
 
-    def invoke(self) -> None:
+    def _invoke(self) -> None:
         """Run the artifact once, on what `input_view` was last written to."""
         for index in list(self._views):
             self.set_input(index, self._views.pop(index))

@@ -22,7 +22,7 @@ from qbench.files import digest_bytes
 from qbench.judge.metrics import kind_of
 from qbench.models.cache import tool_versions
 from qbench.records import Subject, Verdict
-from qbench.runtime.fingerprint import fingerprint_id, runtime_package, runtime_version
+from qbench.runtime.fingerprint import fingerprint_id, python_version, runtime_package, runtime_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def accept_results(
         reason=reason.strip(),
         commit=current_commit(config.root),
         accepted_on=datetime.now(timezone.utc).date().isoformat(),
-        tools={name: found for name, found in {**tool_versions(), "qbench": version("qbench")}.items() if found},
+        tools={name: found for name, found in _tools().items() if found},
     )
     accepted, refused = [], {}
     with writer.locked():
@@ -73,6 +73,12 @@ def accept_results(
                 accepted.append(subject)
         writer.sweep(reader)
     return Acceptance(accepted=tuple(accepted), refused=refused)
+
+
+def _tools() -> dict[str, str]:
+    """What converted, ran and measured; enough to build the environment again that the runtime ran in."""
+    here = {"qbench": version("qbench"), "numpy": version("numpy"), "python": python_version()}
+    return {**tool_versions(), **here}
 
 
 def _accept(

@@ -93,8 +93,7 @@ class References:
         except BaselineError as error:
             return [not_judged(subject, kind, Verdict.ERROR, str(error))]
         if baseline is None:
-            reason = f"{self.files.describe()} has no baseline"
-            return [not_judged(subject, kind, Verdict.MISSING, reason, advice=_ACCEPT)]
+            return [self.no_baseline(subject, kind)]
         same = self._same_subject(result, baseline)
         accepted = baseline.metrics if reevaluated is None else reevaluated
         verdicts = []
@@ -122,6 +121,11 @@ class References:
                 )
             )
         return verdicts
+
+    def no_baseline(self, subject: Subject, what: str) -> MetricVerdict:
+        """The verdict on a subject of which nothing was ever accepted."""
+        reason = f"{self.files.describe()} has no baseline"
+        return not_judged(subject, what, Verdict.MISSING, reason, advice=_ACCEPT)
 
     def _same_subject(self, result: SubjectResult, baseline: Baseline) -> bool:
         """Whether what was measured is what was accepted: the same bytes in the same runtime."""

@@ -19,13 +19,14 @@ from qbench.errors import ArtifactError, BaselineError, MeasurementError, Qbench
 from qbench.judge.gate import not_judged
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.measure.footprint import size_metrics, structure_metrics
-from qbench.measure.inputs import batch_axis, input_encoders
+from qbench.measure.inputs import fill_inputs
 from qbench.measure.latency import latency_sample
 from qbench.progress import NoProgress, Progress
 from qbench.records import LatencySample, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
 from qbench.session.inventory import Inventory, take_inventory
+from qbench.session.latency import Latency, LatencyOptions
 from qbench.session.preparation import Datasets, Prepared, prepare, with_references
 from qbench.session.quality import Quality
 from qbench.session.references import References
@@ -49,11 +50,14 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
         The reason with which results become the baseline; None to leave baselines alone.
     base_ref
         The commit to read baselines from; None for the working tree.
+    latency
+        What to do about latency.
     """
 
     gate: bool = False
     accept: str | None = None
     base_ref: str | None = None
+    latency: LatencyOptions = LatencyOptions()
 
 
 class Session:
@@ -79,6 +83,7 @@ class Session:
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
         self._quality = Quality(config, self.references, self.datasets, self.prepared, self.progress)
+        self._latency = Latency(config, self.references, self.datasets, self.prepared, options.latency, self.progress)
 
     @property
     def fingerprint_id(self) -> str:
@@ -130,7 +135,7 @@ class Session:
         interpreter.subject = subject
         dataset = self.dataset(subject.model)
         if dataset is not None:
-            _fill_inputs(interpreter, dataset)
+            fill_inputs(interpreter, dataset)
         try:
             interpreter.invoke()
         except RuntimeError as error:
@@ -176,29 +181,30 @@ class Session:
             verdicts += judged
         return verdicts
 
-    def measure_latency(self, subject: Subject, stats: Any, *, iterations: int) -> list[MetricVerdict]:
-        """Keep the statistics of a finished pytest-benchmark run; they are shown, not judged.
+    def measure_latency(
+        self, subject: Subject, stats: Any, *, iterations: int, marked: Tolerance | None = None
+    ) -> list[MetricVerdict]:
+        """Keep the statistics of a finished pytest-benchmark run, and judge by a contest what is not unchanged.
 
         Raises
         ------
-        MeasurementError
-            If nothing was timed.
+        QbenchError
+            If nothing was timed, or a side of a contest crashes, hangs or cannot be fed.
         """
         result = self.result(subject)
-        result.latency = latency_sample(stats, iterations=iterations)
+        sample = latency_sample(stats, iterations=iterations)
+        result.latency = sample
         result.measured.add("latency")
-        if not self.options.gate:
-            return []
-        verdict = not_judged(
-            subject,
-            "latency_ns",
-            Verdict.NOT_COMPARABLE,
-            "latency is measured, kept and shown; a recorded time is no evidence about another run, and judging it "
-            "needs both artifacts measured side by side",
-            now=result.latency.median_ns,
-        )
-        result.verdicts.append(verdict)
-        return [verdict]
+        tolerance = self.config.tolerance_of(subject, marked)
+        verdicts = [self._latency.judge(subject, sample, tolerance)] if self.options.gate else []
+        judging = self.options.gate or self.options.accept is not None
+        if judging and tolerance.min_speedup is not None:
+            metrics, verdict = self._latency.speedup(subject, sample, tolerance)
+            result.metrics |= metrics
+            verdicts.append(verdict)
+        made = [verdict for verdict in verdicts if verdict is not None]
+        result.verdicts += made
+        return made
 
     def accepted_latency(self, subject: Subject) -> LatencySample | None:
         """The accepted latency of a subject on a machine like this one, None if there is none."""
@@ -246,15 +252,3 @@ class Session:
         verdicts = self.references.judge(subject, METRICS_BY_KIND[kind], result, tolerance, kind=kind)
         result.verdicts += verdicts
         return verdicts
-
-
-def _fill_inputs(interpreter: TfliteInterpreter, dataset: Dataset) -> None:
-    """Copy the first examples of a dataset, as many as the artifact runs at once, to its inputs."""
-    with_axis = batch_axis(dataset, interpreter.inputs)
-    for index, encoder in enumerate(input_encoders(dataset, interpreter.inputs)):
-        view = interpreter.input_view(index)
-        rows = min(len(view), dataset.examples) if with_axis else 1
-        encoder.write(0, rows, view[:rows] if with_axis else view[None])
-        if with_axis:
-            view[rows:] = view[rows - 1]  # Memory as it was found may be no valid input.
-        del view  # The runtime refuses to run while somebody holds its memory.

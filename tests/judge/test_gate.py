@@ -151,7 +151,10 @@ def test_three_verdicts_are_green_and_no_other():
 
 def test_incomplete_is_what_should_have_been_judged():
     verdicts = [not_judged(SUBJECT, "size", verdict, "why") for verdict in Verdict]
-    assert {verdict.verdict for verdict in incomplete(verdicts)} == {Verdict.MISSING, Verdict.ERROR}
+    unanswered = {Verdict.MISSING, Verdict.ERROR, Verdict.INCONCLUSIVE}
+    assert {verdict.verdict for verdict in incomplete(verdicts)} == unanswered
+    latencies = [not_judged(SUBJECT, "latency_ns", verdict, "why") for verdict in Verdict]
+    assert {verdict.verdict for verdict in incomplete(latencies)} == unanswered | {Verdict.NOT_COMPARABLE}
 
 
 # --- properties -------------------------------------------------------------------------------------------

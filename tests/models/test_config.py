@@ -7,7 +7,7 @@ import pytest
 
 from qbench.errors import ConfigError
 from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance
-from qbench.models.config import load_config, parse_config
+from qbench.models.config import ContestConfig, load_config, parse_config
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.records import RuntimeOptions, Subject
 
@@ -21,6 +21,8 @@ _ALL_KEYS = """
     runtime = "tf.lite"
     threads = 2
     kernels = "reference"
+    delegate = "libmine.so"
+    contest = {alpha = 0.01, limit_s = 2.5, run_limit_s = 60, clock = "wall"}
     baselines = "kept"
     cache = "cached"
     preflight_timeout_s = 5
@@ -71,7 +73,10 @@ class TestWhatIsRead:
         assert config.root == root
         assert list(config.models) == ["first", "second"]
         assert config.metric_kinds == ("accuracy", "size")
-        assert config.options == RuntimeOptions(runtime="tf.lite", threads=2, kernels="reference")
+        assert config.options == RuntimeOptions(
+            runtime="tf.lite", threads=2, kernels="reference", delegate="libmine.so"
+        )
+        assert config.contest == ContestConfig(alpha=0.01, limit_s=2.5, run_limit_s=60.0, clock="wall")
         assert (config.baselines, config.cache) == (root / "kept", root / "cached")
         assert (config.preflight_timeout_s, config.conversion_timeout_s) == (5.0, 7.5)
         assert config.retired == {"old-int8": "renamed"}
@@ -85,7 +90,7 @@ class TestWhatIsRead:
         config = load(_ALL_KEYS)
         left_alone = [
             f"{type(record).__name__}.{field.name}"
-            for record in (config, config.options, config.models["first"])
+            for record in (config, config.options, config.contest, config.models["first"])
             for field in msgspec.structs.fields(record)
             if not field.required and getattr(record, field.name) == field.default
         ]

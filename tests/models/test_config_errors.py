@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
@@ -33,6 +35,15 @@ _REFUSED = [
     ("metrics", ["speed"], "'speed'", "one of accuracy, latency, size, structure"),
     ("runtime", "tflite", "the string 'tflite'", "one of 'litert', 'tf.lite'"),
     ("kernels", "fast", "the string 'fast'", "one of 'builtin', 'reference', 'no-delegates'"),
+    ("delegate", "build/libmine.so", "the relative path 'build/libmine.so'", "the name of a library"),
+    ("delegate", 3, "the integer 3", "a string"),
+    ("contest", 3, "the integer 3", "a table"),
+    ("contest.alpha", 0, "0.0", "a number between 0 and 1"),
+    ("contest.alpha", 1.5, "1.5", "a number between 0 and 1"),
+    ("contest.limit_s", 0, "0.0", "a number above 0"),
+    ("contest.run_limit_s", math.inf, "inf", "a number above 0"),
+    ("contest.clock", "sun", "the string 'sun'", "one of 'auto', 'cpu', 'wall'"),
+    ("contest.limits", 1, "an unknown key", "one of alpha, limit_s, run_limit_s, clock (did you mean 'limit_s'?)"),
     ("threads", "2", "the string '2'", "a whole number"),
     ("threads", 0, "0", "a number above 0"),
     ("baselines", 3, "the integer 3", "a string"),
@@ -135,6 +146,7 @@ def test_a_value_that_cannot_be_used_is_refused(root, path, value, found, expect
         ("models.m.", config_module._ModelTable),
         ("recipe.mine.", RecipeSpec),
         ("tolerance.", Tolerance),
+        ("contest.", config_module.ContestConfig),
     ],
 )
 def test_no_key_is_left_out_above(table, record):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from qbench.judge.gate import judge, not_judged
+from qbench.judge.gate import judge, judge_contest, not_judged
 from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND, TOP_K_DROP
-from qbench.records import Metric, MetricVerdict, Subject, Verdict
+from qbench.records import ContestSummary, Metric, MetricVerdict, Subject, Verdict
 from qbench.report.wording import failure_message, format_size, format_time, format_value, sentence
 
 SUBJECT = Subject(model="mnist-mlp", recipe="int8")
@@ -152,3 +153,58 @@ def test_format_size(size: float, expected: str):
 )
 def test_format_value(metric: str, value: float | None, expected: str):
     assert format_value(metric, value) == expected
+
+
+CONTEST = ContestSummary(
+    finding="slower",
+    faster=False,
+    ratio=1.1034,
+    low=1.091,
+    high=1.1126,
+    confidence=0.95,
+    other_clock_ratio=1.2,
+    clock="cpu",
+    decided_pass_at=1.13,
+    decided_fail_at=1.07,
+    groups=34,
+    rounds=("slower", "slower"),
+    baseline_ns=2800.0,
+    candidate_ns=3090.0,
+    seconds=0.74,
+    starting_s=0.3,
+    needed_s=0.0,
+    seed=42,
+)
+
+
+def test_a_contest_says_what_it_measured():
+    verdict = judge_contest(SUBJECT, "latency_ns", CONTEST, tolerance=0.05, against="baseline", reason="It changed")
+    assert sentence(verdict) == (
+        f"{SUBJECT.id}: latency_ns is 3.09 us, 10.34% worse than 2.8 us of the baseline (beyond the tolerance of "
+        "5.00%). It changed. Side by side the ratio is 1.103 (95% interval 1.091 to 1.113) in processor time, 1.200 in wall "
+        "clock; 34 groups in 2 rounds, 0.7 s. Seed 42. What to do: if this is meant, accept it with --qbench-accept "
+        '"why"; else undo what changed, or widen the tolerance.'
+    )
+
+
+def test_an_undecided_contest_says_what_it_would_have_taken():
+    undecided = msgspec.structs.replace(CONTEST, finding="inconclusive", rounds=("inconclusive",), needed_s=31.7)
+    verdict = judge_contest(SUBJECT, "latency_ns", undecided, tolerance=0.1, against="baseline")
+    assert (
+        "That decides nothing within limit_s; a tolerance of 13.0% or more would pass; one of 7.0% or less would fail; "
+        "at this rate it takes about 32 s. Seed 42."
+    ) in sentence(verdict)
+    nothing = msgspec.structs.replace(
+        undecided, ratio=None, low=None, high=None, decided_pass_at=None, decided_fail_at=None, run_limited=True
+    )
+    said = sentence(judge_contest(SUBJECT, "latency_ns", nothing, tolerance=0.1, against="baseline"))
+    assert "No blocks were measured side by side. That decides nothing within what is left of run_limit_s;" in said
+
+
+@pytest.mark.parametrize(("finding", "word"), [("slower", "below"), ("not slower", "with")])
+def test_a_speedup_is_told_as_one(finding, word):
+    contest = msgspec.structs.replace(CONTEST, finding=finding, ratio=0.5)
+    said = sentence(judge_contest(SUBJECT, "speedup", contest, tolerance=1.5, against="fp32"))
+    assert said.startswith(
+        f"{SUBJECT.id}: speedup is 2 times fp32 of the same run ({word} a min_speedup of 1.5). Side by"
+    )

@@ -81,7 +81,12 @@ class Lab:
             "source": {"fp32": "fp32.tflite", "int8": "int8.tflite"},
             "dataset": f"{_MODULE}:examples",
         }
-        self.table: dict[str, Any] = {"models": {"tiny": self.model}}
+        # No verdict may depend on how fast this machine is: any latency is tolerated, and a little evidence is enough.
+        self.table: dict[str, Any] = {
+            "models": {"tiny": self.model},
+            "tolerance": {"latency": 1000.0},
+            "contest": {"alpha": 0.4, "limit_s": 60.0},
+        }
 
     def source(self, recipe: str, content: bytes) -> None:
         """Write the artifact that the model's source gives for a recipe."""

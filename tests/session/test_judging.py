@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import qbench.session.acceptance
+import qbench.session.latency
 import qbench.session.references
 from qbench.models.datasets import Dataset
 from qbench.quant.affine import quantize
@@ -48,9 +49,9 @@ def test_nothing_changed_is_unchanged_and_complete(accepted: Lab):
     for verdict in inventory.verdicts:
         by_verdict.setdefault(verdict.verdict, set()).add(verdict.metric)
     assert by_verdict == {
-        Verdict.UNCHANGED: {"size_bytes", "accuracy", "float_islands", "quantize_dequantize", "integer_compute"},
+        Verdict.UNCHANGED: {"size_bytes", "accuracy", "float_islands", "quantize_dequantize", "integer_compute"}
+        | {"latency_ns"},
         Verdict.PASS: {"accuracy_drop"},
-        Verdict.NOT_COMPARABLE: {"latency_ns"},
     }
     assert len(inventory.verdicts) == 2 * 6 + 1
     assert inventory.failed == inventory.incomplete == ()
@@ -87,7 +88,7 @@ def test_a_less_accurate_artifact_fails_with_the_right_numbers(accepted: Lab):
     assert (drop.now, drop.reference) == (right.sum() / 64, 1.0)
     assert set(inventory.failed) == {verdict, drop}
     assert inventory.verdict_of(INT8) is Verdict.FAIL
-    assert inventory.verdict_of(FP32) is Verdict.NOT_COMPARABLE
+    assert inventory.verdict_of(FP32) is Verdict.UNCHANGED
 
 
 def test_agreement_and_flips_count_what_differs_from_fp32(accepted: Lab):
@@ -161,13 +162,13 @@ def test_a_marker_holds_for_one_measurement(accepted: Lab):
 
 def test_without_a_baseline_everything_is_missing_and_says_how_to_accept(lab: Lab):
     inventory = lab.gate()
-    for kind in ("size", "structure", "accuracy"):
+    for kind in ("size", "structure", "accuracy", "latency_ns"):
         verdict = of(inventory.verdicts, INT8, kind)
         assert verdict.verdict is Verdict.MISSING
         assert verdict.reason == "baselines/ has no baseline"
         assert "--qbench-accept" in verdict.advice
     assert of(inventory.verdicts, INT8, "accuracy_drop").verdict is Verdict.PASS
-    assert len(inventory.incomplete) == 6
+    assert len(inventory.incomplete) == 8
     assert inventory.verdict_of(INT8) is Verdict.MISSING
 
 
@@ -211,7 +212,8 @@ def test_an_accuracy_that_was_accepted_does_not_vanish_with_the_labels(accepted:
 def test_in_another_version_of_the_runtime_equal_values_pass_and_are_not_unchanged(
     accepted: Lab, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(qbench.session.references, "runtime_version", lambda _: "0.0.0")
+    for module in (qbench.session.references, qbench.session.latency):
+        monkeypatch.setattr(module, "runtime_version", lambda _: "0.0.0")
     verdicts = accepted.gate().verdicts
     assert of(verdicts, INT8, "accuracy").verdict is Verdict.PASS
     assert Verdict.UNCHANGED not in {verdict.verdict for verdict in verdicts}

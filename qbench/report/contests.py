@@ -1,0 +1,61 @@
+"""Contests as sentences: the ratio, how sure it is, and what an undecided one would have taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qbench.records import Verdict
+
+if TYPE_CHECKING:
+    from qbench.records import ContestSummary, MetricVerdict
+
+_CLOCKS = {"cpu": "processor time", "wall": "wall clock"}
+
+
+def speedup_statement(verdict: MetricVerdict) -> str:
+    """A verdict on how many times as fast as fp32 a subject is."""
+    name = f"{verdict.subject.id}: {verdict.metric}"
+    if verdict.now is None:
+        return f"{name} was not measured (min_speedup is {verdict.tolerance:g})."
+    word = "below" if verdict.verdict == Verdict.FAIL else "with"
+    return f"{name} is {verdict.now:.3g} times fp32 of the same run ({word} a min_speedup of {verdict.tolerance:g})."
+
+
+def contest_sentence(verdict: MetricVerdict, contest: ContestSummary) -> str:
+    """What the contest behind a verdict measured."""
+    said = _measured(contest)
+    if contest.finding == "inconclusive":
+        said += f" {_undecided(verdict, contest)}"
+    return f"{said} Seed {contest.seed}."
+
+
+def _measured(contest: ContestSummary) -> str:
+    if contest.ratio is None:
+        return "No blocks were measured side by side."
+    low = "0" if contest.low is None else f"{contest.low:.3f}"
+    high = "any" if contest.high is None else f"{contest.high:.3f}"
+    rounds = "1 round" if len(contest.rounds) == 1 else f"{len(contest.rounds)} rounds"
+    if len(set(contest.rounds)) > 1:
+        rounds += f" ({', '.join(contest.rounds)})"
+    other = "wall" if contest.clock == "cpu" else "cpu"
+    return (
+        f"Side by side the ratio is {contest.ratio:.3f} ({contest.confidence:.0%} interval {low} to {high}) in "
+        f"{_CLOCKS[contest.clock]}, {contest.other_clock_ratio or 0:.3f} in {_CLOCKS[other]}; {contest.groups} groups "
+        f"in {rounds}, {contest.seconds:.1f} s."
+    )
+
+
+def _undecided(verdict: MetricVerdict, contest: ContestSummary) -> str:
+    limit = "what is left of run_limit_s" if contest.run_limited else "limit_s"
+    parts = [f"That decides nothing within {limit}"]
+    # Only of a latency is the ratio the tolerance's own measure.
+    if verdict.metric == "latency_ns":
+        if contest.decided_pass_at is not None:
+            parts.append(f"a tolerance of {max(0.0, contest.decided_pass_at - 1):.1%} or more would pass")
+        if contest.decided_fail_at is not None and contest.decided_fail_at > 1:
+            parts.append(f"one of {contest.decided_fail_at - 1:.1%} or less would fail")
+    if contest.needed_s is not None:
+        parts.append(f"at this rate it takes about {contest.needed_s:.0f} s")
+    else:
+        parts.append("the ratio is so near the tolerance that no time can be named")
+    return "; ".join(parts) + "."
