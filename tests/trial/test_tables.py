@@ -55,3 +55,11 @@ def test_what_was_found_faster_is_named():
     assert "Found faster, and never is: 1 of 2, 50.0% (1.3..98.7%)" in _printed(
         trial([contest(faster=True), contest()])
     )
+
+
+def test_what_is_wrong_is_red():
+    contests = [contest(finding="slower"), *[contest(slowdown=0.1)] * 2, *[contest(slowdown=0.1, finding="slower")] * 3]
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system="standard")
+    print_trial(trial(contests), console, verbose=False)
+    red = [part.split("\x1b")[0] for part in console.file.getvalue().split("\x1b[1;31m")[1:]]
+    assert [part.split()[0] for part in red] == ["1", "2", "False", "Misses:"]
