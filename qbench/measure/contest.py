@@ -119,6 +119,7 @@ class _Contest:
         self._faster = 0
         self._clock: Clock = rules.clock or "cpu"
         self._invokes = 0
+        self._took_s: list[float] = []
         self._group_s = _INVOKES_OF_A_SLOW_GROUP * rules.expected_invoke_s
 
     def run(self) -> ContestResult:
@@ -150,6 +151,7 @@ class _Contest:
             took = self._now() - before
             # Slow groups are remembered for a while: the limit is kept on a machine that is busy now and then.
             self._group_s = max(took, _FORGETTING * self._group_s) if self._groups else took
+            self._took_s.append(took)
             self._groups.append(group)
             test.add(group.ratio(self._clock))
             faster.add(group.ratio(self._clock))
@@ -173,14 +175,18 @@ class _Contest:
 
     def _least_round_s(self) -> float:
         starting_s = self._starting_s / max(1, len(self._rounds))
-        return starting_s + least_groups(self._rules.alpha) * self._group_s
+        return starting_s + least_groups(self._rules.alpha) * self._usual_group_s()
+
+    def _usual_group_s(self) -> float:
+        """What most groups take: a machine that stood still once is no reason to give up what soon would be decided."""
+        return median(self._took_s) if self._took_s else self._group_s
 
     def _left_s(self) -> float:
         return self._rules.limit_s - (self._now() - self._started)
 
     def _calibrate(self, baseline: Side, candidate: Side) -> None:
         """Find out how many invokes fill a block, and which clock to believe."""
-        fastest_ns, waiting = math.inf, False
+        before, fastest_ns, waiting = self._now(), math.inf, False
         for side in (baseline, candidate):
             side.renew()
             (block,) = side.time(invokes=1)
@@ -199,6 +205,9 @@ class _Contest:
         if waiting and self._rules.clock is None:
             # Its thread gives way while others work for it: its own processor time is not what it takes.
             self._clock = "wall"
+        # What a group takes besides: its other warm-ups, what it throws away, and the blocks that count.
+        more_s = (_INVOKES_OF_A_SLOW_GROUP - 2) * self._invokes * fastest_ns * 1e-9
+        self._group_s = max(self._group_s, self._now() - before + more_s)
 
     def _group(self, baseline: Side, candidate: Side) -> Group:
         candidate_first = self._lot.random() < 0.5  # noqa: PLR2004 - a fair coin
@@ -261,4 +270,4 @@ class _Contest:
         groups = (
             expected_groups(agreeing, len(ratios), self._rules.alpha) if ratios else least_groups(self._rules.alpha)
         )
-        return LEAD * (groups * self._group_s + self._starting_s / max(1, len(self._rounds)))
+        return LEAD * (groups * self._usual_group_s() + self._starting_s / max(1, len(self._rounds)))
