@@ -28,7 +28,7 @@ from qbench.models.converter import LoadedSource, convert
 from qbench.models.recipes import BUILTIN_RECIPES
 
 SEED = 1
-IMAGE_SHAPE = (96, 96, 3)
+IMAGE_SHAPE = (84, 84, 3)
 CALIBRATION_IMAGES = 16
 RECIPES = ("fp32", "int8")
 
