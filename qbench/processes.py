@@ -16,7 +16,7 @@ from qbench.errors import WorkerCrashedError, WorkerError, WorkerTimeoutError
 from qbench.frames import FrameError, read_frame, write_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 _STDERR_TAIL_BYTES = 2000
@@ -119,12 +119,28 @@ class ChildProcess:
         WorkerTimeoutError
             If it does not answer in time; the child is ended.
         """
-        process = self._started()
-        try:
-            write_frame(_TimedPipe(process, limit_s), request, blobs)
+        self.send(request, blobs, doing=doing, limit_s=limit_s)
+        return self.receive(doing=doing, limit_s=limit_s, on_progress=on_progress)
+
+    def send(self, request: dict[str, Any], blobs: tuple[bytes, ...] = (), *, doing: str, limit_s: float) -> None:
+        """Send a request whose answer is `receive`d later; parameters and errors as in `ask`."""
+        with self._named_errors(doing, limit_s):
+            write_frame(_TimedPipe(self._started(), limit_s), request, blobs)
+
+    def receive(
+        self, *, doing: str, limit_s: float, on_progress: Callable[[dict[str, Any]], None] | None = None
+    ) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        """Wait for the answer to what was sent; parameters and errors as in `ask`."""
+        with self._named_errors(doing, limit_s):
             while "progress" in (frame := self._next_frame(doing, limit_s))[0]:
                 if on_progress is not None:
                     on_progress(frame[0])
+        return frame
+
+    @contextlib.contextmanager
+    def _named_errors(self, doing: str, limit_s: float) -> Iterator[None]:
+        try:
+            yield
         except TimeoutError as error:
             self.stop(limit_s=0.0)
             raise WorkerTimeoutError(doing, limit_s=limit_s) from error
@@ -134,7 +150,6 @@ class ChildProcess:
             # An answer that nobody waits for any more must not be taken for the answer to the next request.
             self.stop(limit_s=0.0)
             raise
-        return frame
 
     def stop(self, *, limit_s: float = _STOP_LIMIT_S) -> None:
         """End the child: its input is closed, and after `limit_s` seconds it is killed."""

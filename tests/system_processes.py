@@ -43,6 +43,22 @@ def children(pid: int) -> list[int]:
     return [child for child in map(int, listed) if lives(child)]
 
 
+def session(pid: int) -> list[int]:
+    """Numbers of the processes that run in the session that process `pid` leads or led, itself among them."""
+
+    def belongs(number: int) -> bool:
+        try:
+            return lives(number) and int(_stat(number)[3]) == pid
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    return [
+        number
+        for number in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        if belongs(number)
+    ]
+
+
 def ticks(pid: int) -> int:
     """Processor time of a process, in hundredths of a second."""
     user, system = _stat(pid)[11:13]

@@ -1,7 +1,7 @@
 """A contest: two subjects measured interleaved until it is decided whether one is slower.
 
-The unit is a *group*: a new process for each side, with the artifact loaded in it, then four short blocks of
-invokes in the order ABBA or BAAB, drawn by lot. Of a side's two blocks the faster one counts, and the ratio of
+The unit is a *group*: a new process for each side, with the artifact loaded in it, then short blocks of
+invokes in the order ABBA or BAAB, drawn by lot. Of a side's blocks the fastest counts, and the ratio of
 the sides is one observation for `qbench.judge.sequential`. Whatever the machine does for longer than a group
 does it to both sides, and where memory came to lie is drawn anew for every group.
 
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 LEAD = 2
 
 #: Long enough to read a clock, short against a scheduler's slice and the moods of a shared machine.
-_BLOCK_NS = 500_000
+_BLOCK_NS = 250_000
+
+#: Blocks in a row, of which the fastest counts, where a block is not one slow invoke. Twice two short ones decide
+#: a third faster than twice one of double length: more of them are left alone by what else goes on.
+_BLOCKS_A_TURN = 2
 
 #: Blocks that are run at most before a new process counts as warm.
 _WARM_UP_BLOCKS = 6
@@ -66,7 +70,7 @@ class Side(Protocol):
     """One subject, in processes that are its own."""
 
     def renew(self) -> None:
-        """Load the artifact in a new process."""
+        """Begin to load the artifact in a new process, for which `time` waits."""
 
     def time(self, *, invokes: int, blocks: int = 1, discard: int = 0) -> tuple[BlockTime, ...]:
         """Run blocks of invokes in the present process, after some that nobody times."""
@@ -213,18 +217,20 @@ class _Contest:
         candidate_first = self._lot.random() < 0.5  # noqa: PLR2004 - a fair coin
         first, second = (candidate, baseline) if candidate_first else (baseline, candidate)
         for side in (second, first):
+            side.renew()
+        for side in (second, first):
             self._warm_up(side)
         discard = max(1, int(_DISCARDED_SHARE * self._invokes))
-        outer = first.time(invokes=self._invokes)
-        inner = second.time(invokes=self._invokes, blocks=2, discard=discard)
-        outer += first.time(invokes=self._invokes, discard=discard)
+        turn = _BLOCKS_A_TURN if self._invokes > 1 else 1
+        outer = first.time(invokes=self._invokes, blocks=turn)
+        inner = second.time(invokes=self._invokes, blocks=2 * turn, discard=discard)
+        outer += first.time(invokes=self._invokes, blocks=turn, discard=discard)
         ours, theirs = (outer, inner) if candidate_first else (inner, outer)
         return Group(
             candidate_first=candidate_first, baseline=self._per_invoke(theirs), candidate=self._per_invoke(ours)
         )
 
     def _warm_up(self, side: Side) -> None:
-        side.renew()
         before, last = side.time(invokes=self._invokes, blocks=2) if self._invokes > 1 else (*side.time(invokes=1),) * 2
         for _ in range(_WARM_UP_BLOCKS - 2):
             if last.wall_ns >= _STILL_WARMING * before.wall_ns:

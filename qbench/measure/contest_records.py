@@ -48,7 +48,7 @@ class ContestRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Nanoseconds per invoke of the faster of each side's two blocks, on both clocks."""
+    """Nanoseconds per invoke of the fastest of each side's blocks, on both clocks."""
 
     candidate_first: bool
     baseline: dict[Clock, float]

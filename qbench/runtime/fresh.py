@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,13 +10,12 @@ from qbench.records import BlockTime, RuntimeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from qbench.runtime.process import RuntimeProcess
 
 
 class FreshProcesses:
-    """One worker that has imported the runtime, and forks of it of which each loads the artifact for itself.
+    """Forks of a worker that has imported the runtime, of which each loads the artifact for itself.
 
     Where weights, code and stack lie in memory decides over a few per cent of speed, and no number of
     invokes in one process averages that out. A fork with the runtime already in it costs
@@ -29,7 +28,9 @@ class FreshProcesses:
     name
         What errors call it.
     process
-        The worker, started or not; it is ended with the context.
+        The worker, which runs. Others may hold artifacts in it too, and then take turns: it has one fork at a time.
+    place
+        Number of the artifact among those that the worker holds.
     cpus
         Processors to stay on; empty to go where the system wants.
     inputs
@@ -43,26 +44,16 @@ class FreshProcesses:
         *,
         name: str,
         process: RuntimeProcess,
+        place: int = 0,
         cpus: Sequence[int] = (),
         inputs: Sequence[bytes] = (),
     ) -> None:
         self.name = name
         self._process = process
+        self._place = place
         self._held = (content, *inputs)
-        self._request = {"do": "hold", "cpus": list(cpus), **msgspec.to_builtins(options)}
-        self._forked = False
-
-    def __enter__(self) -> FreshProcesses:
-        """Start the worker, and do not wait for it."""
-        if not self._process.running:
-            self._process.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the worker and its fork."""
-        self._process.stop()
+        self._request = {"do": "hold", "place": place, "cpus": list(cpus), **msgspec.to_builtins(options)}
+        self._renewing = False
 
     def hold(self) -> None:
         """Hand the artifact over; needed once, before the first `renew`.
@@ -72,20 +63,20 @@ class FreshProcesses:
         QbenchError
             As `RuntimeProcess.ask`.
         """
-        self._ask(self._request, *self._held, doing=f"importing the runtime for {self.name}")
+        doing = f"importing the runtime for {self.name}"
+        self._process.ask(self._request, *self._held, name=self.name, doing=doing)
 
     def renew(self) -> None:
-        """End the present process and load the artifact in a new one.
+        """End the worker's present fork and load the artifact in a new one; `time` waits for it.
 
         Raises
         ------
         QbenchError
             As `RuntimeProcess.ask`.
         """
-        if self._forked:
-            self._ask({"do": "exit"}, doing=f"ending {self.name}")
-        self._ask({"do": "fork"}, doing=f"loading {self.name}")
-        self._forked = True
+        self._wait()
+        self._process.send({"do": "fork", "place": self._place}, doing=self._loading)
+        self._renewing = True
 
     def time(self, *, invokes: int, blocks: int = 1, discard: int = 0, stretch: float = 0.0) -> tuple[BlockTime, ...]:
         """Run `blocks` blocks of `invokes` invokes in the present process, after `discard` that nobody times.
@@ -100,13 +91,21 @@ class FreshProcesses:
         QbenchError
             As `RuntimeProcess.ask`.
         """
+        self._wait()
         request = {"do": "time", "invokes": invokes, "blocks": blocks, "discard": discard, "stretch": stretch}
-        answer, _ = self._ask(request, doing=f"timing {self.name}")
+        answer, _ = self._process.ask(request, name=self.name, doing=f"timing {self.name}")
         return tuple(BlockTime(wall_ns=wall, cpu_ns=cpu, waits=waits) for wall, cpu, waits in answer["blocks"])
 
     def limit(self, limit_s: float) -> None:
         """Give each request from now on so many seconds."""
         self._process.limit_s = limit_s
 
-    def _ask(self, request: dict[str, Any], *blobs: bytes, doing: str) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-        return self._process.ask(request, *blobs, name=self.name, doing=doing)
+    def _wait(self) -> None:
+        """Until what was last begun is loaded, so that its answer is not taken for another one."""
+        if self._renewing:
+            self._renewing = False
+            self._process.receive(name=self.name, doing=self._loading)
+
+    @property
+    def _loading(self) -> str:
+        return f"loading {self.name}"

@@ -44,6 +44,17 @@ class RuntimeProcess:
         self.python = python
         self.limit_s = limit_s
 
+    def __enter__(self) -> RuntimeProcess:
+        """Start the worker."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the worker."""
+        self.stop()
+
     @property
     def running(self) -> bool:
         """Whether the worker has been started and has not ended."""
@@ -81,7 +92,16 @@ class RuntimeProcess:
         ArtifactError
             If it wants inputs that qbench cannot feed.
         """
-        answer, parts = self._child.ask(request, blobs, doing=doing, limit_s=limits * self.limit_s)
+        self.send(request, *blobs, doing=doing, limits=limits)
+        return self.receive(name=name, doing=doing, limits=limits)
+
+    def send(self, request: dict[str, Any], *blobs: bytes, doing: str, limits: int = 1) -> None:
+        """Send a request whose answer is `receive`d later; errors as in `ask`."""
+        self._child.send(request, blobs, doing=doing, limit_s=limits * self.limit_s)
+
+    def receive(self, *, name: str, doing: str, limits: int = 1) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        """Wait for the answer to what was sent; errors as in `ask`."""
+        answer, parts = self._child.receive(doing=doing, limit_s=limits * self.limit_s)
         if refused := answer.get("refused"):
             raise ArtifactError(f"{name}: {refused}")
         if error := answer.get("error"):

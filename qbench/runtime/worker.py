@@ -17,12 +17,12 @@ import signal
 import sys
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _Answer = dict[str, Any] | tuple[dict[str, Any], tuple[bytes, ...]]
-
-#: How a fork ends that was asked to; one that a runtime ends by itself, with whatever code, has crashed.
-_AS_ASKED = 100
 
 
 def _load(name: str, folder: Path) -> Any:
@@ -36,6 +36,10 @@ def _load(name: str, folder: Path) -> Any:
     return module
 
 
+#: Exit code of a fork that was asked for another one, of what is held at place 0; larger by one for place 1. A fork
+#: that a runtime ends by itself has crashed, also with code 0.
+_ANOTHER = 200
+
 _HERE = Path(__file__).resolve().parent
 frames = _load("frames", _HERE.parent)
 memory = _load("memory", _HERE)
@@ -48,6 +52,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._interpreter: Any = None
+        self._held: dict[int, tuple[dict[str, Any], bytes, tuple[bytes, ...]]] = {}
+        self._is_fork = False
 
     def do_environment(self, request: dict[str, Any]) -> _Answer:
         """Versions of what this process runs in; the runtime is looked up, not imported."""
@@ -75,35 +81,40 @@ class Worker:
         return self._open(request, content)
 
     def do_hold(self, request: dict[str, Any], content: bytes, *inputs: bytes) -> _Answer:
-        """Keep an artifact and its inputs for the processes that `do_fork` makes of this one."""
+        """Keep an artifact and its inputs, at a place, for the processes that `do_fork` makes of this one."""
         native.import_runtime(request)
-        self._held = (request, content, inputs)
+        self._held[request["place"]] = (request, content, inputs)
         # Nothing is collected while something is timed, and what is alive now is not touched after a fork.
         gc.collect()
         gc.freeze()
         gc.disable()
         return {}
 
-    def do_fork(self, _: dict[str, Any]) -> _Answer:
-        """Let a fork of this process load what is held, and answer all requests until it is asked to exit.
+    def do_fork(self, request: dict[str, Any]) -> _Answer:
+        """Let a fork of this process load what is held at a place, and answer all requests from now on.
 
-        All that it allocates lies at a place of its own: where weights come to lie in memory decides over
-        a few per cent of speed, and a process that is forked draws that lot anew.
+        A fork that is asked for another one ends, and the process that it was made of makes it. All that a fork
+        allocates lies at a place of its own: where weights come to lie in memory decides over a few per
+        cent of speed, and a process that is forked draws that lot anew.
         """
-        pid = os.fork()
-        if pid:
-            return _outcome_of(pid, expected=_AS_ASKED)
-        request, content, inputs = self._held
+        place = request["place"]
+        if self._is_fork:
+            os._exit(_ANOTHER + place)
+        while pid := os.fork():
+            place = _outcome_of(pid, as_asked=[_ANOTHER + place for place in self._held]) - _ANOTHER
+        self._is_fork = True
+        options, content, inputs = self._held[place]
         # A copy: what is shared with the parent lies where it lies in every fork.
-        if refused := self._open(request, bytes(bytearray(content))):
+        if refused := self._open(
+            {**options, "cpus": options["cpus"] if options["threads"] > 1 else ()}, _copy(content)
+        ):
             return refused
         for index, stored in enumerate(inputs):
             self.do_set({"index": index}, stored)
+        # Several sides are loaded at once, and are on one processor when they are timed. Threads of the runtime
+        # go where the thread is that makes them, and are pinned with it above.
+        _stay_on(options["cpus"])
         return {}
-
-    def do_exit(self, _: dict[str, Any]) -> _Answer:
-        """End this fork; the process that it was made of answers."""
-        os._exit(_AS_ASKED)
 
     def do_memory(self, request: dict[str, Any], content: bytes) -> _Answer:
         """The bytes that an artifact adds to this process when it is loaded and run; see `memory.added_by`."""
@@ -111,7 +122,7 @@ class Worker:
         self._interpreter = None  # A fork has none of its threads.
 
         def run(invokes: int) -> None:
-            if refused := self._open(request, bytes(memoryview(content))):  # A copy: its own bytes count.
+            if refused := self._open(request, _copy(content)):  # Its own bytes count.
                 raise ValueError(refused["refused"])
             self.do_invoke({"times": invokes})
 
@@ -161,8 +172,7 @@ class Worker:
 
     def _open(self, request: dict[str, Any], content: bytes) -> dict[str, Any]:
         """Load an artifact with its inputs set to zero; an answer if it is refused."""
-        if request.get("cpus") and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, request["cpus"])
+        _stay_on(request.get("cpus"))
         self._interpreter = native.open_native(request, content)
         self._interpreter.allocate_tensors()
         if strings := native.string_inputs(self._interpreter):
@@ -176,15 +186,29 @@ class Worker:
         return list(details)
 
 
-def _outcome_of(pid: int, *, expected: int = 0) -> _Answer:
-    """Wait for a fork; how it died, this process dies too, so that who started this process learns of it."""
+def _copy(content: bytes) -> bytes:
+    return bytes(memoryview(content))
+
+
+def _stay_on(cpus: Any) -> None:
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)
+
+
+def _outcome_of(pid: int, as_asked: Sequence[int] = (0,)) -> int:
+    """Wait for a fork and return its exit code, one of those it may be asked to end with.
+
+    How it died otherwise, this process dies too, so that who started this process learns of it.
+    """
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
+        if os.WTERMSIG(status) != signal.SIGKILL:  # To which nobody can react otherwise.
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
-    if (code := os.WEXITSTATUS(status)) != expected:
+    code = os.WEXITSTATUS(status)
+    if code not in as_asked:
         os._exit(code)
-    return {}
+    return code
 
 
 def main() -> None:

@@ -58,9 +58,10 @@ def measure_stored_run(contestant: Contestant, seconds: float) -> StoredRun:
         As `RuntimeProcess.ask`.
     """
     process = RuntimeProcess(limit_s=_START_LIMIT_S + seconds, python=contestant.python)
-    with FreshProcesses(
+    fresh = FreshProcesses(
         contestant.content, contestant.options, name=contestant.name, process=process, inputs=contestant.inputs
-    ) as fresh:
+    )
+    with process:
         fresh.hold()
         fresh.renew()
         iterations, round_ns = calibrated(lambda invokes: fresh.time(invokes=invokes)[0].wall_ns)

@@ -64,6 +64,9 @@ class _World:
 
     # What a particular machine or artifact is like.
 
+    def load(self, side):
+        """What happens when a side is waited for that has been renewed."""
+
     def factor(self, side):  # noqa: ARG002 - for worlds that distinguish
         """By how much a block of a side is slower than it should be."""
         return 1.0
@@ -84,20 +87,23 @@ class _World:
 class _Side:
     def __init__(self, world, name, ratio):
         self.world, self.name, self.ratio = world, name, ratio
-        self.renewed, self.blocks = False, 0
+        self.loaded_at, self.blocks = None, 0
 
     def limit(self, limit_s):
         self.world.limits.append((self.name, limit_s))
 
     def renew(self):
+        assert self.world.open, "a side is renewed that has ended"
         self.world.asked.append((self.name, "renew"))
-        self.world.now += self.world.renew_s
-        self.renewed, self.blocks = True, 0
+        self.loaded_at, self.blocks = self.world.now + self.world.renew_s, 0
 
     def time(self, *, invokes, blocks=1, discard=0):
         world = self.world
         assert world.open, "a side is asked that has ended"
-        assert self.renewed, "nothing is loaded"
+        assert self.loaded_at is not None, "nothing is loaded"
+        world.now = max(world.now, self.loaded_at)
+        if not self.blocks:
+            world.load(self)
         world.asked.append((self.name, invokes, blocks, discard))
         change_s = world.change_s(self) if world.asked_last not in {self.name, None} else 0.0
         world.asked_last = self.name
@@ -263,8 +269,9 @@ class TestRounds:
 
 
 class TestGroups:
-    def test_a_group_is_two_new_processes_and_blocks_that_alternate(self):
-        world = _World(noise=0.0)
+    @pytest.mark.parametrize(("invoke_s", "invokes", "blocks"), [(100e-6, 2, 2), (2e-3, 1, 1)])
+    def test_a_group_is_two_new_processes_and_blocks_that_alternate(self, invoke_s, invokes, blocks):
+        world = _World(invoke_s=invoke_s, noise=0.0)
         result = world.contest()
         asked = _groups_asked(world)
         assert len(asked) == len(result.groups) == 24
@@ -272,12 +279,12 @@ class TestGroups:
             first, second = ("candidate", "baseline") if group.candidate_first else ("baseline", "candidate")
             assert requests == [
                 (second, "renew"),
-                (second, 5, 2, 0),
                 (first, "renew"),
-                (first, 5, 2, 0),
-                (first, 5, 1, 0),
-                (second, 5, 2, 1),
-                (first, 5, 1, 1),
+                (second, invokes, blocks, 0),
+                (first, invokes, blocks, 0),
+                (first, invokes, blocks, 0),
+                (second, invokes, 2 * blocks, 1),
+                (first, invokes, blocks, 1),
             ]
 
     def test_the_seed_draws_the_order(self):
@@ -292,22 +299,30 @@ class TestGroups:
         # The first group of a contest is drawn, too.
         assert {drawn[0] for drawn in orders} == {True, False}
 
-    def test_the_faster_of_two_blocks_counts(self):
+    @pytest.mark.parametrize(("invoke_s", "warm_ups", "blocks"), [(100e-6, 2, 4), (2e-3, 1, 2)])
+    def test_the_fastest_of_all_blocks_counts(self, invoke_s, warm_ups, blocks):
         class Spikes(_World):
             def factor(self, side):
-                # Blocks 1 and 2 of a process warm it up. Of 3 and 4, one is disturbed.
-                return 3.0 if side.blocks == 3 + self.asked.count((side.name, "renew")) % 2 else 1.0
+                # Of those that are timed, all but one are disturbed: another one for each process.
+                quiet = warm_ups + 1 + self.asked.count((side.name, "renew")) % blocks
+                return 3.0 if side.blocks > warm_ups and side.blocks != quiet else 1.0
 
-        result = Spikes(noise=0.0).contest()
+        result = Spikes(invoke_s=invoke_s, noise=0.0).contest()
+        assert len(result.groups) == 24
         assert {group.ratio("cpu") for group in result.groups} == {1.0}
-        assert {group.baseline["cpu"] for group in result.groups} == {100e3}
+        assert {group.baseline["cpu"] for group in result.groups} == {invoke_s * 1e9}
+
+    def test_both_sides_are_loaded_at_once(self):
+        slow, quick = (_World(renew_s=renew_s, noise=0.0).contest(limit_s=60) for renew_s in (0.105, 0.005))
+        # Once for each group, and for either side to calibrate.
+        assert slow.seconds - quick.seconds == pytest.approx((24 + 2) * 0.1)
 
     def test_the_first_invokes_after_a_change_of_side_are_not_timed(self):
         class Cold(_World):
             def change_s(self, side):
                 return 0.01 if side.name == "candidate" else 0.0
 
-        # It is the fifth of a slow block, or a block of its own.
+        # It is some of a block, or a block of its own.
         for invoke_s in (2e-6, 100e-6, 2e-3):
             result = Cold(invoke_s=invoke_s, noise=0.0).contest()
             assert {group.ratio("cpu") for group in result.groups} == {1.0}
@@ -316,7 +331,7 @@ class TestGroups:
         world = _World(invoke_s=2e-6, noise=0.0)
         world.contest()
         (discarded,) = {request[3] for request in world.asked if request[1] != "renew" and request[3]}
-        assert discarded == 12
+        assert discarded == 6
 
     @pytest.mark.parametrize(
         ("first_blocks", "warm_ups"),
@@ -340,21 +355,24 @@ class TestGroups:
         world.contest(limit_s=60)
         for requests in _groups_asked(world):
             asked = [request for request in requests if request[0] == "candidate" and request[1] != "renew"]
-            assert sum(blocks for _, _, blocks, _ in asked) == warm_ups + 2
+            assert sum(blocks for _, _, blocks, _ in asked) == warm_ups + 4
         if warm_ups < 6:
-            assert all(request[1] == 5 for requests in _groups_asked(world) for request in requests[1:2])
+            assert all(request[1] == 2 for requests in _groups_asked(world) for request in requests[2:])
 
     def test_the_group_in_between_does_not_begin_before_both_are_warm(self):
         world = _World(noise=0.0)
         world.contest()
         for requests in _groups_asked(world):
-            assert [request[1] == "renew" for request in requests] == [True, False, True, False, False, False, False]
+            assert [request[1] == "renew" for request in requests] == [True, True, False, False, False, False, False]
+            warming, timed = requests[2:4], requests[4:]
+            assert {side for side, *_ in warming} == {"baseline", "candidate"}
+            assert [side for side, *_ in timed] == [warming[1][0], warming[0][0], warming[1][0]]
 
 
 class TestBlockLength:
     @pytest.mark.parametrize(
         ("invoke_s", "invokes"),
-        [(0.5e-6, 1000), (2e-6, 250), (10e-6, 50), (100e-6, 5), (400e-6, 1), (1e-3, 1), (20e-3, 1), (5.0, 1)],
+        [(0.5e-6, 500), (2e-6, 125), (10e-6, 25), (100e-6, 2), (200e-6, 1), (1e-3, 1), (20e-3, 1), (5.0, 1)],
     )
     def test_it_follows_the_subjects_speed(self, invoke_s, invokes):
         world = _World(invoke_s=invoke_s, noise=0.0)
@@ -367,24 +385,24 @@ class TestBlockLength:
     @pytest.mark.parametrize("ratio", [0.5, 2.0])
     def test_it_follows_the_faster_side(self, ratio):
         result = _World(ratio, invoke_s=10e-6, noise=0.0).contest()
-        assert result.invokes == (50 if ratio > 1 else 100)
+        assert result.invokes == (25 if ratio > 1 else 50)
 
     def test_a_slow_first_invoke_does_not_make_it_short(self):
         class Lazy(_World):
             def factor(self, side):
                 return 20.0 if side.blocks == 1 else 1.0
 
-        assert Lazy(invoke_s=10e-6, noise=0.0).contest().invokes == 50
+        assert Lazy(invoke_s=10e-6, noise=0.0).contest().invokes == 25
 
     def test_one_quiet_moment_is_enough_to_find_it(self):
         class Busy(_World):
             def factor(self, side):
                 return 3.0 if side.blocks in {1, 2, 3, 4} else 1.0
 
-        assert Busy(invoke_s=10e-6, noise=0.0).contest().invokes == 50
+        assert Busy(invoke_s=10e-6, noise=0.0).contest().invokes == 25
 
     @pytest.mark.parametrize(
-        ("multiple", "invokes"), [(1, 50), (20, 60), (50, 50), (100, 100), (150, 150), (151, 50), (1000, 50)]
+        ("multiple", "invokes"), [(1, 25), (10, 30), (25, 25), (50, 50), (75, 75), (76, 25), (1000, 25)]
     )
     def test_it_is_rounded_up_to_a_multiple_that_is_not_much_more(self, multiple, invokes):
         assert _World(invoke_s=10e-6, noise=0.0).contest(invoke_multiple=multiple).invokes == invokes
@@ -596,6 +614,20 @@ class TestCrashes:
         assert not world.open
         # The last death is in the second round.
         assert world.opened == ([0, 1] if blocks == 80 else [0])
+
+    @pytest.mark.parametrize("loads", [1, 2, 14])
+    @pytest.mark.parametrize("who", ["baseline", "candidate"])
+    def test_a_side_that_dies_while_it_is_loaded_ends_the_contest_and_both_sides(self, who, loads):
+        class Deadly(_World):
+            def load(self, side):
+                if side.name == who and self.asked.count((who, "renew")) == loads:
+                    raise WorkerCrashedError(f"loading {side.name}", returncode=-9)
+
+        world = Deadly(noise=0.0)
+        with pytest.raises(WorkerCrashedError, match=f"SIGKILL while loading {who}"):
+            world.contest()
+        assert not world.open
+        assert world.opened == ([0, 1] if loads == 14 else [0])
 
     def test_sides_that_do_not_start_end_it(self):
         @contextmanager

@@ -182,8 +182,8 @@ def test_a_contest_says_what_it_measured():
     assert sentence(verdict) == (
         f"{SUBJECT.id}: latency_ns is 3.09 us, 10.34% worse than 2.8 us of the baseline (beyond the tolerance of "
         "5.00%). It changed. Side by side the ratio is 1.103 (95% interval 1.091 to 1.113) in processor time, 1.200 in "
-        "wall clock; 34 groups in 2 rounds, 0.7 s. Seed 42. What to do: if this is meant, accept it with --qbench-accept "
-        '"why"; else undo what changed, or widen the tolerance.'
+        "wall clock; 34 groups in 2 rounds, 0.7 s. Seed 42. What to do: if this is meant, accept it with "
+        '--qbench-accept "why"; else undo what changed, or widen the tolerance.'
     )
 
 

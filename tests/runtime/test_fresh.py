@@ -7,7 +7,7 @@ import signal
 import models_zoo as zoo
 import numpy as np
 import pytest
-from system_processes import children, killed_when_busy, lives, on_linux, status, wait_until
+from system_processes import children, killed_when_busy, lives, on_linux, session, status, wait_until
 
 from qbench.errors import (
     ArtifactError,
@@ -38,6 +38,8 @@ def note(what):
 class Interpreter:
     def __init__(self, model_content, **options):
         note("load")
+        while os.path.exists(os.environ["QBENCH_TEST_LOG"] + ".latch"):
+            time.sleep(0.001)
         self.model = model_content.decode()
 
     def allocate_tensors(self):
@@ -82,18 +84,38 @@ def start():
     """Start a worker that holds an artifact; it ends with the test."""
     started = []
 
-    def start(content=None, **more):
-        process = RuntimeProcess(limit_s=_AMPLE_S)
-        fresh = FreshProcesses(
-            zoo.dense_int8() if content is None else content, _OPTIONS, name="net-int8", process=process, **more
-        )
-        started.append(fresh.__enter__())
+    def start(content=None, *, name="net-int8", process=None, **more):
+        if process is None:
+            process = RuntimeProcess(limit_s=_AMPLE_S)
+            process.start()
+            started.append(process)
+        content = zoo.dense_int8() if content is None else content
+        fresh = FreshProcesses(content, _OPTIONS, name=name, process=process, **more)
         fresh.hold()
         return fresh
 
     yield start
-    for fresh in started:
-        fresh.__exit__(None, None, None)
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def latch(tmp_path):
+    """While this file is there, the fake runtime does not end to load."""
+    path = tmp_path / "log.latch"
+    path.touch()
+    return path
+
+
+def _renew(fresh):
+    """Renew and wait for it; nothing is run."""
+    fresh.renew()
+    assert fresh.time(invokes=1, blocks=0) == ()
+
+
+def _output(fresh, index=0):
+    request = {"do": "get", "index": index}
+    return fresh._process.ask(request, name=fresh.name, doing="reading an output")[1][0]
 
 
 def _worker(fresh):
@@ -113,7 +135,7 @@ class TestProcesses:
         assert children(worker) == []
         seen = []
         for _ in range(5):
-            fresh.renew()
+            _renew(fresh)
             assert not any(map(lives, seen))
             seen.append(_fork(fresh))
             fresh.time(invokes=2)
@@ -124,7 +146,7 @@ class TestProcesses:
     def test_the_runtime_is_imported_once_and_the_artifact_loaded_in_each(self, start, fake_runtime):
         fresh = start(b"")
         for _ in range(3):
-            fresh.renew()
+            _renew(fresh)
         imports = [pid for pid, what in fake_runtime() if what == "import"]
         loads = [pid for pid, what in fake_runtime() if what == "load"]
         assert imports == [_worker(fresh)]
@@ -134,20 +156,59 @@ class TestProcesses:
     @on_linux
     @pytest.mark.parametrize("renewals", [0, 1, 2])
     def test_nothing_is_left_running(self, renewals):
-        with FreshProcesses(
-            zoo.dense_int8(), _OPTIONS, name="net-int8", process=RuntimeProcess(limit_s=_AMPLE_S)
-        ) as fresh:
+        with RuntimeProcess(limit_s=_AMPLE_S) as process:
+            fresh = FreshProcesses(zoo.dense_int8(), _OPTIONS, name="net-int8", process=process)
             fresh.hold()
             for _ in range(renewals):
-                fresh.renew()
-            running = [_worker(fresh), *children(_worker(fresh))]
+                _renew(fresh)
+            worker, running = _worker(fresh), session(_worker(fresh))
         assert len(running) == 1 + bool(renewals)
-        wait_until(lambda: not any(map(lives, running)))
+        wait_until(lambda: not session(worker))
+
+    @on_linux
+    @pytest.mark.usefixtures("fake_runtime")
+    def test_nothing_is_left_running_of_what_is_being_loaded(self, latch):
+        with RuntimeProcess(limit_s=_AMPLE_S) as process:
+            fresh = FreshProcesses(b"", _OPTIONS, name="net-int8", process=process)
+            fresh.hold()
+            fresh.renew()
+            worker = _worker(fresh)
+            wait_until(lambda: len(session(worker)) == 2)
+        assert latch.exists()
+        wait_until(lambda: not session(worker))
+
+    @on_linux
+    @pytest.mark.usefixtures("fake_runtime", "latch")
+    def test_nothing_is_left_running_of_what_does_not_end_to_load(self, start):
+        fresh = start(b"")
+        worker = _worker(fresh)
+        fresh.limit(0.3)
+        fresh.renew()
+        with pytest.raises(WorkerTimeoutError, match=r"no answer within 0.3 s while loading net-int8"):
+            fresh.time(invokes=1)
+        wait_until(lambda: not session(worker))
+
+    def test_a_process_is_begun_by_renew_and_waited_for_by_time(self, start, fake_runtime, latch):
+        fresh = start(b"")
+        fresh.renew()
+        wait_until(lambda: "load" in [what for _, what in fake_runtime()])
+        assert [what for _, what in fake_runtime()] == ["import", "load"]
+        latch.unlink()
+        fresh.time(invokes=1)
+        assert [what for _, what in fake_runtime()] == ["import", "load", "set [3, 3]", "invoke"]
+
+    def test_one_that_nobody_waited_for_is_not_mistaken_for_the_next(self, start, fake_runtime):
+        fresh = start(b"")
+        for _ in range(3):
+            fresh.renew()
+        assert len(fresh.time(invokes=2, blocks=3)) == 3
+        (last,) = {pid for pid, what in fake_runtime() if what == "invoke"}
+        assert [pid for pid, what in fake_runtime() if what == "load"][2:] == [last]
 
     @on_linux
     def test_nothing_is_left_running_of_what_is_in_the_middle_of_an_invoke(self, start):
         fresh = start(zoo.hanging())
-        fresh.renew()
+        _renew(fresh)
         running = [_worker(fresh), _fork(fresh)]
         fresh.limit(0.3)
         with pytest.raises(WorkerTimeoutError, match=r"no answer within 0.3 s while timing net-int8"):
@@ -159,14 +220,66 @@ class TestProcesses:
         processor = max(os.sched_getaffinity(0))
         fresh = start(cpus=(processor,))
         for _ in range(2):
-            fresh.renew()
+            _renew(fresh)
             assert status(_fork(fresh), "Cpus_allowed_list") == str(processor)
 
     @on_linux
     def test_they_go_where_they_want_without(self, start):
         fresh = start()
-        fresh.renew()
+        _renew(fresh)
         assert status(_fork(fresh), "Cpus_allowed_list") == status(os.getpid(), "Cpus_allowed_list")
+
+
+class TestPlaces:
+    def test_what_is_held_at_a_place_is_what_is_loaded(self, start):
+        first = start(inputs=[bytes([1, 2, 3, 4])])
+        second = start(zoo.two_inputs_two_outputs(), name="other", process=first._process, place=1)
+        third = start(name="third", inputs=[bytes([5, 6, 7, 8])], process=first._process, place=2)
+        alone = {fresh.name: self._outputs_alone(start, fresh) for fresh in (first, second, third)}
+        assert len(set(alone.values())) == 3
+        for fresh in (first, second, third, third, second, first, third, first):
+            fresh.renew()
+            fresh.time(invokes=1)
+            assert _output(fresh) == alone[fresh.name]
+
+    @staticmethod
+    def _outputs_alone(start, fresh):
+        content, *inputs = fresh._held
+        alone = start(content, inputs=inputs)
+        alone.renew()
+        alone.time(invokes=1)
+        return _output(alone)
+
+    @on_linux
+    def test_there_is_one_fork_at_a_time(self, start):
+        first = start()
+        second = start(name="other", process=first._process, place=1)
+        seen = set()
+        for fresh in (first, second, second, first):
+            _renew(fresh)
+            seen.add(_fork(fresh))
+        assert len(seen) == 4
+
+    def test_what_is_refused_at_one_is_named_and_does_not_matter_to_others(self, start):
+        good = start()
+        bad = start(zoo.string_input(), name="bad", process=good._process, place=1)
+        for _ in range(3):
+            bad.renew()
+            with pytest.raises(ArtifactError, match=r"^bad: its input 'x' holds strings"):
+                bad.time(invokes=1)
+            good.renew()
+            assert len(good.time(invokes=1)) == 1
+
+    @on_linux
+    def test_what_crashes_at_one_is_named(self, start):
+        good = start()
+        bad = start(zoo.aborting(), name="bad", process=good._process, place=1)
+        worker = _worker(good)
+        _renew(good)
+        bad.renew()
+        with pytest.raises(WorkerCrashedError, match="SIGABRT while loading bad"):
+            bad.time(invokes=1)
+        wait_until(lambda: not session(worker))
 
 
 class TestInputs:
@@ -182,17 +295,17 @@ class TestInputs:
             fresh.renew()
             fresh.time(invokes=1)
             for index in range(len(here.outputs)):
-                _, (output,) = fresh._ask({"do": "get", "index": index}, doing="reading an output")
-                assert output == here.output(index).tobytes()
+                assert _output(fresh, index) == here.output(index).tobytes()
 
     def test_they_are_zero_without(self, start, fake_runtime):
-        start(b"").renew()
+        _renew(start(b""))
         assert [what for _, what in fake_runtime()][1:] == ["load", "set [3, 3]"]
 
     def test_inputs_that_do_not_fit_are_refused_by_name(self, start):
         fresh = start(inputs=[b"\0" * 5])
+        fresh.renew()
         with pytest.raises(InvalidArtifactError, match=r"^net-int8: .*reshape"):
-            fresh.renew()
+            fresh.time(invokes=1)
 
 
 class TestBlocks:
@@ -248,16 +361,17 @@ class TestDeaths:
     def test_an_artifact_that_ends_its_process_while_loading_is_named(self, start):
         fresh = start(zoo.aborting())
         worker = _worker(fresh)
+        fresh.renew()
         with pytest.raises(WorkerCrashedError, match="SIGABRT while loading net-int8") as caught:
-            fresh.renew()
+            fresh.time(invokes=1)
         assert caught.value.signal_name == "SIGABRT"
-        assert not lives(worker)
+        assert not session(worker)
 
     @on_x86
     @on_linux
     def test_one_that_ends_it_in_a_timed_block_is_named(self, start):
         fresh = start(zoo.aborting_in_invoke())
-        fresh.renew()
+        _renew(fresh)
         running = [_worker(fresh), _fork(fresh)]
         with pytest.raises(WorkerCrashedError, match="SIGFPE while timing net-int8"):
             fresh.time(invokes=3)
@@ -266,7 +380,7 @@ class TestDeaths:
     @on_linux
     def test_a_kill_in_the_middle_of_a_timed_block_is_named(self, start):
         fresh = start(zoo.hanging())
-        fresh.renew()
+        _renew(fresh)
         worker, fork = _worker(fresh), _fork(fresh)
         with (
             killed_when_busy(fork),
@@ -279,7 +393,7 @@ class TestDeaths:
     @on_linux
     def test_a_kill_between_two_requests_is_named_by_the_next(self, start):
         fresh = start()
-        fresh.renew()
+        _renew(fresh)
         worker = _worker(fresh)
         os.kill(_fork(fresh), signal.SIGKILL)
         wait_until(lambda: not lives(worker))
@@ -289,19 +403,20 @@ class TestDeaths:
     @on_linux
     def test_a_kill_of_the_worker_is_named_when_its_fork_ends(self, start):
         fresh = start()
-        fresh.renew()
+        _renew(fresh)
         worker, fork = _worker(fresh), _fork(fresh)
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: not lives(worker))
         assert len(fresh.time(invokes=1)) == 1
-        with pytest.raises(WorkerCrashedError, match=r"SIGKILL while (ending|loading) net-int8"):
-            fresh.renew()
+        fresh.renew()
+        with pytest.raises(WorkerCrashedError, match="SIGKILL while loading net-int8"):
+            fresh.time(invokes=1)
         wait_until(lambda: not lives(fork))
 
     @on_linux
     def test_a_kill_of_the_worker_leaves_no_fork_that_hangs(self, start):
         fresh = start(zoo.hanging())
-        fresh.renew()
+        _renew(fresh)
         worker, fork = _worker(fresh), _fork(fresh)
         fresh.limit(1.5)
         # The fork has the pipe of replies open, so that the time limit ends it.
@@ -327,8 +442,9 @@ class TestDeaths:
     def test_what_is_refused_is_named_each_time(self, start, make, error, message):
         fresh = start(make())
         for _ in range(3):
+            fresh.renew()
             with pytest.raises(error, match=message):
-                fresh.renew()
+                fresh.time(invokes=1)
 
     def test_a_runtime_that_is_missing_is_told_before_the_first_process(self, tmp_path, monkeypatch, start):
         (tmp_path / "ai_edge_litert").mkdir()
@@ -340,7 +456,7 @@ class TestDeaths:
     @on_linux
     def test_its_processes_end_when_this_process_is_gone(self, start):
         fresh = start()
-        fresh.renew()
+        _renew(fresh)
         worker, fork = _worker(fresh), _fork(fresh)
         # What the system does to the pipes of a process that ends.
         fresh._process._child._process.stdin.close()
