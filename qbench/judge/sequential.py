@@ -113,17 +113,20 @@ def confidence_interval(ratios: Sequence[float], confidence: float) -> Interval:
         Probability with which the interval holds the median ratio at all times at once.
     """
     values = np.asarray(ratios, dtype=float)
-    thresholds = np.unique(values)
-    if len(thresholds) > _MOST_THRESHOLDS:
-        thresholds = thresholds[np.linspace(0, len(thresholds) - 1, _MOST_THRESHOLDS).round().astype(int)]
+    observed = np.unique(values)
+    if len(observed) > _MOST_THRESHOLDS:
+        observed = observed[np.linspace(0, len(observed) - 1, _MOST_THRESHOLDS).round().astype(int)]
     wanted = -math.log((1 - confidence) / 2)
     groups = np.arange(1, len(values) + 1)
-    too_low = _ever_reached(values > thresholds[:, np.newaxis], groups, wanted)
-    too_high = _ever_reached(values < thresholds[:, np.newaxis], groups, wanted)
-    # A threshold between two values is ruled out as the nearer of its neighbours outside of it is.
-    low = float(thresholds[too_low].max()) if too_low.any() else 0.0
-    high = float(thresholds[too_high].min()) if too_high.any() else math.inf
-    return Interval(low=low, high=high, confidence=confidence)
+    # The bits of a threshold are those of all others up to the next observation, and so is what they rule out.
+    below, above = np.append(0.0, observed), np.append(observed, math.inf)
+    too_low = _ever_reached(values > below[:, np.newaxis], groups, wanted)
+    too_high = _ever_reached(values < above[:, np.newaxis], groups, wanted)
+    thinned = len(observed) == _MOST_THRESHOLDS
+    low = float((below if thinned else np.append(observed, math.inf))[too_low].max(initial=0.0))
+    high = float((above if thinned else np.append(0.0, observed))[too_high].min(initial=math.inf))
+    # Data that contradict themselves, early groups the late ones, can rule out everything in between.
+    return Interval(low=min(low, high), high=max(low, high), confidence=confidence)
 
 
 def _ever_reached(bits: Array, groups: Array, wanted: float) -> Array:

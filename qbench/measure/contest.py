@@ -11,7 +11,6 @@ for it than rounds that speak against it: two, unless they contradict each other
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from statistics import median
@@ -35,6 +34,9 @@ _BLOCK_NS = 250_000
 #: Blocks in a row, of which the fastest counts, where a block is not one slow invoke. Twice two short ones decide
 #: a third faster than twice one of double length: more of them are left alone by what else goes on.
 _BLOCKS_A_TURN = 2
+
+#: An invoke of this length fills a block, even if it is a first one.
+_SURELY_SLOW_NS = 10_000_000
 
 #: Blocks that are run at most before a new process counts as warm.
 _WARM_UP_BLOCKS = 6
@@ -129,7 +131,7 @@ class _Contest:
     def run(self) -> ContestResult:
         """Rounds until one finding leads."""
         finding: Finding = "inconclusive"
-        while finding == "inconclusive" and self._group_s <= self._left_s():
+        while finding == "inconclusive" and self._usual_start_s() + self._group_s <= self._left_s():
             before = self._now()
             with self._open_pair(len(self._rounds)) as (baseline, candidate):
                 self._starting_s += self._now() - before
@@ -178,8 +180,10 @@ class _Contest:
         return max(0, LEAD - 1 - lead)
 
     def _least_round_s(self) -> float:
-        starting_s = self._starting_s / max(1, len(self._rounds))
-        return starting_s + least_groups(self._rules.alpha) * self._usual_group_s()
+        return self._usual_start_s() + least_groups(self._rules.alpha) * self._usual_group_s()
+
+    def _usual_start_s(self) -> float:
+        return self._starting_s / max(1, len(self._rounds))
 
     def _usual_group_s(self) -> float:
         """What most groups take: a machine that stood still once is no reason to give up what soon would be decided."""
@@ -190,27 +194,29 @@ class _Contest:
 
     def _calibrate(self, baseline: Side, candidate: Side) -> None:
         """Find out how many invokes fill a block, and which clock to believe."""
-        before, fastest_ns, waiting = self._now(), math.inf, False
+        before, slower_ns, waiting = self._now(), 0.0, False
         for side in (baseline, candidate):
             side.renew()
             (block,) = side.time(invokes=1)
             times = [float(block.wall_ns)]
-            if block.wall_ns < _BLOCK_NS:
+            # The first invoke of a process may take many times as long as all others.
+            if block.wall_ns < _SURELY_SLOW_NS:
                 invokes = max(1, int(_BLOCK_NS / 4 / block.wall_ns))
                 blocks = side.time(invokes=invokes, blocks=_CALIBRATING_BLOCKS)
                 times = [block.wall_ns / invokes for block in blocks]
                 waiting |= all(block.waits for block in blocks)
             else:
                 waiting |= block.waits > 0
-            fastest_ns = min(fastest_ns, *times)
-        wanted, multiple = max(1, round(_BLOCK_NS / fastest_ns)), self._rules.invoke_multiple
+            # Blocks of the slower side are to be short too: however much slower it is, it is found in time.
+            slower_ns = max(slower_ns, min(times))
+        wanted, multiple = max(1, round(_BLOCK_NS / slower_ns)), self._rules.invoke_multiple
         rounded_up = -(-wanted // multiple) * multiple
         self._invokes = rounded_up if rounded_up <= _MOST_ROUNDING_UP * wanted else wanted
         if waiting and self._rules.clock is None:
             # Its thread gives way while others work for it: its own processor time is not what it takes.
             self._clock = "wall"
         # What a group takes besides: its other warm-ups, what it throws away, and the blocks that count.
-        more_s = (_INVOKES_OF_A_SLOW_GROUP - 2) * self._invokes * fastest_ns * 1e-9
+        more_s = (_INVOKES_OF_A_SLOW_GROUP - 2) * self._invokes * slower_ns * 1e-9
         self._group_s = max(self._group_s, self._now() - before + more_s)
 
     def _group(self, baseline: Side, candidate: Side) -> Group:
@@ -276,4 +282,4 @@ class _Contest:
         groups = (
             expected_groups(agreeing, len(ratios), self._rules.alpha) if ratios else least_groups(self._rules.alpha)
         )
-        return LEAD * (groups * self._usual_group_s() + self._starting_s / max(1, len(self._rounds)))
+        return LEAD * (groups * self._usual_group_s() + self._usual_start_s())

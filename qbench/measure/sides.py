@@ -47,7 +47,7 @@ class _Couple:
     for every group. Sides of different Pythons keep their workers.
     """
 
-    def __init__(self, workers: Sequence[RuntimeProcess], casts: Sequence[Sequence[FreshProcesses]], seed: int) -> None:
+    def __init__(self, workers: Sequence[RuntimeProcess], casts: Sequence[Sequence[FreshProcesses]], seed: str) -> None:
         self._workers = workers
         self._casts = casts
         self._lot = random.Random(seed)  # noqa: S311 - a lot that can be drawn again, not a secret
@@ -98,10 +98,17 @@ class Role:
 Pair = tuple[Role, Role]
 
 
-def pair_opener(baseline: Contestant, candidate: Contestant) -> Callable[[int], AbstractContextManager[Pair]]:
+def pair_opener(
+    baseline: Contestant, candidate: Contestant, *, seed: int = 0
+) -> Callable[[int], AbstractContextManager[Pair]]:
     """What `qbench.measure.contest.run_contest` opens its rounds with.
 
     Both sides stay on the same processors, as many as they have threads, and are never timed at once.
+
+    Parameters
+    ----------
+    seed
+        Of the lot that says which worker plays which side.
     """
     cpus = contest_processors(max(baseline.options.threads, candidate.options.threads))
     contestants = (baseline, candidate)
@@ -131,7 +138,7 @@ def pair_opener(baseline: Contestant, candidate: Contestant) -> Callable[[int], 
             for cast_players in players:
                 for player in cast_players:
                     player.hold()
-            couple = _Couple(workers, players, seed=number)
+            couple = _Couple(workers, players, seed=f"{seed} {number}")
             yield Role(couple, 0), Role(couple, 1)
 
     return open_pair

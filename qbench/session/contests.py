@@ -91,7 +91,7 @@ class Contests:
         started = time.monotonic()
         try:
             with self._progress.task(f"contest of {subject.id}"):
-                result = run_contest(pair_opener(sides[0], sides[1]), rules)
+                result = run_contest(pair_opener(sides[0], sides[1], seed=rules.seed), rules)
         finally:
             self._spent_s += time.monotonic() - started
         return result.summary(run_limited=rules.limit_s < limits.limit_s)

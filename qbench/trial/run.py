@@ -89,7 +89,7 @@ def _contest(contestant: Contestant, planned: PlannedContest, settings: TrialSet
         seed=planned.seed,
         invoke_multiple=invoke_multiple(planned.slowdown),
     )
-    opener = pair_opener(contestant, contestant)
+    opener = pair_opener(contestant, contestant, seed=planned.seed)
     result = run_contest(slowed(opener, planned.slowdown) if planned.slowdown else opener, rules)
     return contest_record(result, rules, planned, at_s=at_s)
 

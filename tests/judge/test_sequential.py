@@ -291,7 +291,7 @@ class TestInterval:
         for path in _ratios(_autocorrelated, 1.05, contests=20, groups=80):
             interval = confidence_interval(path, 1 - 2 * alpha)
             for threshold in np.sort(path)[::4]:
-                expected = "above" if threshold <= interval.low else "below" if threshold >= interval.high else ""
+                expected = "above" if threshold < interval.low else "below" if threshold > interval.high else ""
                 assert _decide(path, threshold, alpha) == expected
 
     def test_it_shrinks_with_the_confidence(self):

@@ -383,9 +383,14 @@ class TestBlockLength:
         assert result.baseline_ns == pytest.approx(invoke_s * 1e9)
 
     @pytest.mark.parametrize("ratio", [0.5, 2.0])
-    def test_it_follows_the_faster_side(self, ratio):
+    def test_it_follows_the_slower_side(self, ratio):
         result = _World(ratio, invoke_s=10e-6, noise=0.0).contest()
-        assert result.invokes == (25 if ratio > 1 else 50)
+        assert result.invokes == (12 if ratio > 1 else 25)
+
+    def test_a_thousand_times_slower_is_found_in_time(self):
+        result = _World(1000.0, invoke_s=10e-6, noise=0.0).contest()
+        assert result.finding == "slower"
+        assert result.invokes == 1
 
     def test_a_slow_first_invoke_does_not_make_it_short(self):
         class Lazy(_World):
@@ -490,8 +495,8 @@ class TestTimeLimit:
         assert result.finding == "inconclusive"
         assert result.seconds <= 5
         assert 1.03 < result.decided_fail_at < 1.05 < result.decided_pass_at < 1.07
-        for threshold, decision in ((result.decided_pass_at, "below"), (result.decided_fail_at, "above")):
-            test = RatioTest(threshold, 0.001)
+        for bound, decision in ((result.decided_pass_at, "below"), (result.decided_fail_at, "above")):
+            test = RatioTest(bound * (1 + 1e-12 if decision == "below" else 1 - 1e-12), 0.001)
             for group in result.groups:
                 test.add(group.ratio("cpu"))
             assert test.decision == decision
