@@ -342,7 +342,7 @@ class TestGroups:
             ([2.0, 1.5], 4),
             ([4.0, 2.0, 1.5], 5),
             ([1.04], 2),
-            ([64, 32, 16, 8, 4, 2], 6),
+            ([2.0, 1.8, 1.6, 1.45, 1.3, 1.0, 0.9, 0.8], 6),
         ],
     )
     def test_a_process_is_warmed_up_until_it_gets_no_faster(self, first_blocks, warm_ups):
