@@ -5,8 +5,9 @@ invokes in the order ABBA or BAAB, drawn by lot. Of a side's blocks the fastest 
 the sides is one observation for `qbench.judge.sequential`. Whatever the machine does for longer than a group
 does it to both sides, and where memory came to lie is drawn anew for every group.
 
-A *round* goes on until its test decides, in workers of its own. A verdict needs two rounds more that speak
-for it than rounds that speak against it: two, unless they contradict each other.
+A *round* goes on until its test decides, in workers of its own, and in others if these do not let it decide. A
+verdict needs two rounds more that speak for it than rounds that speak against it: two, unless they contradict
+each other.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ _MOST_ROUNDING_UP = 3
 
 #: Of each group's duration, what a later group that is faster leaves of it in the forecast.
 _FORGETTING = 0.9
+
+#: Groups after which a round that is not decided goes on in new workers. One worker in a hundred is several per cent
+#: slower than the other; whoever plays whom by lot, half of the groups then say one thing and half the other.
+_GROUPS_OF_WORKERS = 48
 
 #: Enough groups to say about how large a ratio is that cannot be decided.
 _FEW_GROUPS = 3
@@ -122,6 +127,8 @@ class _Contest:
         self._starting_s = 0.0
         self._groups: list[Group] = []
         self._rounds: list[Finding] = []
+        self._opened = 0
+        self._begin_round()
         self._faster = 0
         self._clock: Clock = rules.clock or "cpu"
         self._invokes = 0
@@ -133,25 +140,39 @@ class _Contest:
         finding: Finding = "inconclusive"
         while finding == "inconclusive" and self._usual_start_s() + self._group_s <= self._left_s():
             before = self._now()
-            with self._open_pair(len(self._rounds)) as (baseline, candidate):
+            with self._open_pair(self._opened) as (baseline, candidate):
                 self._starting_s += self._now() - before
-                self._rounds.append(self._round(baseline, candidate))
-            if self._rounds[-1] == "inconclusive":
-                break
+                self._opened += 1
+                found = self._take_groups(baseline, candidate)
+            if found is None:
+                continue
+            self._rounds.append(found)
+            if found == "inconclusive":
+                return self._result(found)
+            self._begin_round()
             lead = self._rounds.count("slower") - self._rounds.count("not slower")
             finding = "slower" if lead == LEAD else "not slower" if lead == -LEAD else "inconclusive"
+        if self._test.groups:
+            self._rounds.append("inconclusive")
         return self._result(finding)
 
-    def _round(self, baseline: Side, candidate: Side) -> Finding:
-        rules = self._rules
-        test, faster = RatioTest(rules.threshold, rules.alpha), RatioTest(rules.improved_below, rules.alpha)
+    def _begin_round(self) -> None:
+        self._test = RatioTest(self._rules.threshold, self._rules.alpha)
+        self._faster_test = RatioTest(self._rules.improved_below, self._rules.alpha)
+
+    def _take_groups(self, baseline: Side, candidate: Side) -> Finding | None:
+        """Go on with the present round; None if it needs other workers to decide."""
         for side in (baseline, candidate):
             side.limit(max(0.0, self._left_s()) + _GRACE_S)
         if not self._invokes:
             self._calibrate(baseline, candidate)
-        while not test.decision:
+        taken = 0
+        while not self._test.decision:
             if not self._may_go_on():
                 return "inconclusive"
+            if taken == _GROUPS_OF_WORKERS:
+                return None
+            taken += 1
             before = self._now()
             group = self._group(baseline, candidate)
             took = self._now() - before
@@ -159,10 +180,10 @@ class _Contest:
             self._group_s = max(took, _FORGETTING * self._group_s) if self._groups else took
             self._took_s.append(took)
             self._groups.append(group)
-            test.add(group.ratio(self._clock))
-            faster.add(group.ratio(self._clock))
-        self._faster += faster.decision == "below"
-        return "slower" if test.decision == "above" else "not slower"
+            self._test.add(group.ratio(self._clock))
+            self._faster_test.add(group.ratio(self._clock))
+        self._faster += self._faster_test.decision == "below"
+        return "slower" if self._test.decision == "above" else "not slower"
 
     def _may_go_on(self) -> bool:
         """Whether there is time for another group, and behind it for the rounds that a verdict needs besides.
@@ -183,7 +204,7 @@ class _Contest:
         return self._usual_start_s() + least_groups(self._rules.alpha) * self._usual_group_s()
 
     def _usual_start_s(self) -> float:
-        return self._starting_s / max(1, len(self._rounds))
+        return self._starting_s / max(1, self._opened)
 
     def _usual_group_s(self) -> float:
         """What most groups take: a machine that stood still once is no reason to give up what soon would be decided."""

@@ -23,12 +23,17 @@ def open_native(request: dict[str, Any], content: bytes) -> Any:
         "reference": resolvers.BUILTIN_REF,
         "no-delegates": resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     }[request["kernels"]]
-    delegate = request.get("delegate")
+    delegates = None
+    if delegate := request.get("delegate"):
+        try:
+            delegates = [load_delegate(delegate)]
+        except (OSError, ValueError, AttributeError) as error:
+            raise ValueError(f"the delegate {delegate!r} cannot be loaded: {error}") from error
     return make(
         model_content=content,
         num_threads=request["threads"],
         experimental_op_resolver_type=resolver,
-        experimental_delegates=[load_delegate(delegate)] if delegate else None,
+        experimental_delegates=delegates,
     )
 
 

@@ -371,3 +371,15 @@ class TestChatter:
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         with pytest.raises(WorkerCrashedError, match=r"(?s)it last said: .*a clue on the output"):
             open_worker(zoo.aborting())
+
+
+@pytest.mark.parametrize("library", ["libno_such_delegate.so", "libm.so.6"])
+def test_a_delegate_that_cannot_be_loaded_is_named(library):
+    options = RuntimeOptions(delegate=library)
+    with (
+        pytest.raises(InvalidArtifactError, match=f"the delegate '{library}' cannot be loaded"),
+        RuntimeProcess(limit_s=60) as process,
+    ):
+        WorkerInterpreter(zoo.dense_int8(), options, name="net-int8", process=process)
+    with pytest.raises(InvalidArtifactError, match=f"the delegate '{library}' cannot be loaded"):
+        open_interpreter(zoo.dense_int8(), options)
