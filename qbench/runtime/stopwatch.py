@@ -20,34 +20,33 @@ except (ImportError, AttributeError):  # Linux alone counts by thread; elsewhere
 _cpu_time_ns = getattr(time, "thread_time_ns", time.process_time_ns)
 
 
-def time_block(invoke: Callable[[], object], invokes: int) -> list[int]:
+def time_block(invoke: Callable[[], object], invokes: int, *, stretch: float = 0.0) -> list[int]:
     """Wall time and processor time of `invokes` invokes in nanoseconds, and how often their thread gave way.
 
     A thread gives way (a voluntary context switch) when it waits for something: a lock, a device, another
     thread. To be preempted by a neighbour does not count.
+
+    Parameters
+    ----------
+    stretch
+        Makes the block take 1 + `stretch` times as long, on either clock, whatever it takes.
     """
     times, waits = repeat(None, invokes), _waits()
     wall, cpu = time.perf_counter_ns(), _cpu_time_ns()
     for _ in times:
         invoke()
-    cpu, wall = _cpu_time_ns() - cpu, time.perf_counter_ns() - wall
-    return [wall, cpu, _waits() - waits]
-
-
-def stretched(invoke: Callable[[], object], share: float) -> Callable[[], None]:
-    """An invoke that takes 1 + `share` times as long, on either clock, whatever it takes."""
-
-    def stretched_invoke() -> None:
-        wall, cpu = time.perf_counter_ns(), _cpu_time_ns()
-        invoke()
-        cpu_end = cpu + (1 + share) * (_cpu_time_ns() - cpu)
-        wall_end = wall + (1 + share) * (time.perf_counter_ns() - wall)
+    if stretch:
+        # At the end of the block, and not of each invoke, where reading clocks would take longer than short invokes do.
+        cpu_end, wall_end = (
+            start + (1 + stretch) * (clock() - start)
+            for clock, start in ((_cpu_time_ns, cpu), (time.perf_counter_ns, wall))
+        )
         while _cpu_time_ns() < cpu_end:
             pass
         while time.perf_counter_ns() < wall_end:
             pass
-
-    return stretched_invoke
+    cpu, wall = _cpu_time_ns() - cpu, time.perf_counter_ns() - wall
+    return [wall, cpu, _waits() - waits]
 
 
 def _waits() -> int:

@@ -46,16 +46,21 @@ def test_a_block_is_timed_on_both_clocks(clocks):
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 3.0])
 @pytest.mark.parametrize(("wall", "cpu"), [(10_000, 10_000), (12_000, 10_000)])
-def test_a_stretched_invoke_takes_as_much_longer_on_the_clock_that_it_keeps_busy(clocks, share, wall, cpu):
+def test_a_stretched_block_takes_as_much_longer_on_the_clock_that_it_keeps_busy(clocks, share, wall, cpu):
     calls = []
-    stretched = stopwatch.stretched(lambda: calls.append(clocks.go_on(wall, cpu)), share)
-    took_wall, took_cpu, _ = stopwatch.time_block(stretched, 5)
+    took_wall, took_cpu, _ = stopwatch.time_block(lambda: calls.append(clocks.go_on(wall, cpu)), 5, stretch=share)
     assert len(calls) == 5
     assert took_wall == pytest.approx(5 * (1 + share) * wall, rel=0.01)
     # Of a thread that waits, processor time is stretched by at least as much: it is spent while the wall clock runs.
     assert took_cpu >= 5 * (1 + share) * cpu * 0.999
     if wall == cpu:
         assert took_cpu == pytest.approx(5 * (1 + share) * cpu, rel=0.01)
+
+
+def test_a_block_of_short_invokes_is_stretched_by_no_more_than_its_share(clocks):
+    wall, cpu, _ = stopwatch.time_block(lambda: clocks.go_on(2_000, 2_000), 125, stretch=0.01)
+    assert wall == pytest.approx(252_500, rel=0.0005)
+    assert cpu == pytest.approx(252_500, rel=0.0005)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="waits are counted on Linux alone")
