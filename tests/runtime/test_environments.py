@@ -125,7 +125,7 @@ class TestWhatABaselineRecords:
             ("numpy", "2.0 @ https://example.org/evil.whl"),
             ("numpy", "*"),
             ("numpy", "2.0\n"),
-            ("ai-edge-litert", "--index-url=x"),
+            ("ai-edge-litert", "--upgrade"),
             ("python", "3.1/../../tmp/evil"),
             ("python", "3"),
         ],
