@@ -16,6 +16,57 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+class QuantizationParameters:
+    """How the integers of one tensor stand for real values: ``real = (stored - zero_point) * scale``.
+
+    Parameters
+    ----------
+    scale
+        One positive float32 (per tensor), or one for each index of `quantized_dimension` (per channel).
+    zero_point
+        The integer that stands for 0; one for all channels or one for each.
+    quantized_dimension
+        Axis along which scale and zero point differ; None for per tensor.
+    dtype
+        ``int4``, ``int8``, ``uint8`` or ``int16``.
+    narrow_range
+        Whether the lowest value of the dtype is left unused, so that the range is symmetric around 0.
+
+    Attributes
+    ----------
+    scale
+        float32, shape () per tensor or (channels,) per channel; read-only.
+    zero_point
+        int32, of the same shape; read-only.
+    qmin, qmax
+        Smallest and largest value that is stored.
+    """
+
+    __slots__ = ("dtype", "narrow_range", "qmax", "qmin", "quantized_dimension", "scale", "zero_point")
+
+    def __init__(
+        self,
+        scale: npt.ArrayLike,
+        zero_point: npt.ArrayLike = 0,
+        *,
+        quantized_dimension: int | None = None,
+        dtype: str = "int8",
+        narrow_range: bool = False,
+    ) -> None:
+        self.scale = np.array(scale, np.float32)
+        self.zero_point = np.array(np.broadcast_to(np.asarray(zero_point, np.int32), self.scale.shape))
+        self.quantized_dimension = quantized_dimension
+        self.dtype = dtype
+        self.narrow_range = narrow_range
+        low, high = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}[dtype]
+        self.qmin, self.qmax = low + narrow_range, high
+
+    @property
+    def is_per_channel(self) -> bool:
+        """Whether there is one scale for each index of `quantized_dimension`."""
+        return self.quantized_dimension is not None
+
+
 def quantize(real: Array, *, scale: float, zero_point: int, dtype: npt.DTypeLike, out: Array | None = None) -> Array:
     """Integers of `dtype` that stand for the values `real`.
 
