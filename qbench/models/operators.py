@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qbench.models.graph import Operator, Subgraph, Tensor
+    from qbench.tflite.graph import Operator, Subgraph, Tensor
 
 #: Width of one element, as stored.
 DTYPE_BITS = {

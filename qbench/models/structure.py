@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.errors import InvalidArtifactError
-from qbench.models.flatbuffer import read_model
+from qbench.tflite.reader import read_model
 from qbench.models.operators import DTYPE_BITS, computations, float_islands, mac_operands, weight_dequantizes
 from qbench.records import TensorSpec
 
 if TYPE_CHECKING:
-    from qbench.models.graph import Model, Subgraph, Tensor
+    from qbench.tflite.graph import Model, Subgraph, Tensor
 
 # Numbers above this do not survive JSON; the shapes behind them fit into no memory.
 _MOST_MACS = 1 << 63

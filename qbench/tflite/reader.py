@@ -14,10 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import InvalidArtifactError
-from qbench.models.graph import Model, Operator, Subgraph, Tensor
+from qbench.tflite.graph import Model, Operator, Subgraph, Tensor
+from qbench.tflite.options import field_names, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_Bytes = npt.NDArray[np.uint8]
 
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
@@ -88,7 +91,9 @@ class _Reader:
     def __init__(self, content: bytes, schema: Any) -> None:
         self._content = content
         self._unclaimed_bytes = len(content)
+        self._schema = schema
         self._dtypes = _names(schema.TensorType)
+        self._option_types = {number: name for name, number in vars(schema.BuiltinOptions).items() if name[0] != "_"}
         self._operator_names = _names(schema.BuiltinOperator)
         self._root = self._table(schema.Model.GetRootAs(content))
 
@@ -96,8 +101,11 @@ class _Reader:
         root = self._root
         if root.Version() != _SCHEMA_VERSION:
             raise ValueError(f"its schema version is {root.Version()}, not {_SCHEMA_VERSION}")
-        codes = [self._operator_name(code) for code in self._tables(root.OperatorCodesLength(), root.OperatorCodes)]
-        buffers = [self._buffer_bytes(buffer) for buffer in self._tables(root.BuffersLength(), root.Buffers)]
+        codes = [
+            (self._operator_name(code), code.Version())
+            for code in self._tables(root.OperatorCodesLength(), root.OperatorCodes)
+        ]
+        buffers = [self._buffer(buffer) for buffer in self._tables(root.BuffersLength(), root.Buffers)]
         externals = self._external_bytes()
         subgraphs = tuple(
             self._subgraph(subgraph, codes, buffers, externals)
@@ -149,18 +157,19 @@ class _Reader:
             raise ValueError(f"the operator code {number} is unknown")
         return f"custom:{_text(code.CustomCode())}" if name == "CUSTOM" else name
 
-    def _buffer_bytes(self, buffer: Any) -> int | None:
-        """Size of a buffer, inside the flatbuffer or (in files above 2 GB) behind it; None if it has no data."""
+    def _buffer(self, buffer: Any) -> _Bytes | None:
+        """A view of a buffer, inside the flatbuffer or (in files above 2 GB) behind it; None if it has no data."""
         data = buffer.DataAsNumpy()
         if not isinstance(data, int):
-            return len(data)
+            view: _Bytes = data
+            return view
         offset, size = buffer.Offset(), buffer.Size()
         # An offset of 1 is the mark of "to be filled in" that writers use before they know the place.
         if offset <= 1:
             return None
         if offset + size > len(self._content):
             raise ValueError(f"a buffer of {size} bytes at byte {offset} does not fit in")
-        return int(size)
+        return np.frombuffer(self._content, np.uint8, count=size, offset=offset)
 
     def _external_bytes(self) -> dict[int, int]:
         """Sizes of constants that other files hold, by id; older schemas know none."""
@@ -170,7 +179,7 @@ class _Reader:
         return {external.Id(): external.Length() for external in externals}
 
     def _subgraph(
-        self, subgraph: Any, codes: list[str], buffers: list[int | None], externals: dict[int, int]
+        self, subgraph: Any, codes: list[tuple[str, int]], buffers: list[_Bytes | None], externals: dict[int, int]
     ) -> Subgraph:
         tensors = tuple(
             self._tensor(tensor, buffers, externals)
@@ -191,23 +200,48 @@ class _Reader:
                 raise ValueError(f"the tensor index {index} is not among {tensors}")
         return indices
 
-    def _operator(self, operator: Any, codes: list[str], tensors: int) -> Operator:
+    def _operator(self, operator: Any, codes: list[tuple[str, int]], tensors: int) -> Operator:
         if operator.OpcodeIndex() >= len(codes):
             raise ValueError(f"the operator code {operator.OpcodeIndex()} is not among {len(codes)}")
-        if operator.BuiltinOptions() is not None:
-            self._table(operator.BuiltinOptions())
+        name, version = codes[operator.OpcodeIndex()]
+        options_type, options = self._options(operator)
         return Operator(
-            name=codes[operator.OpcodeIndex()],
+            name=name,
             inputs=self._indices(operator.InputsAsNumpy(), tensors, least=-1),
             outputs=self._indices(operator.OutputsAsNumpy(), tensors, least=-1),
+            options_type=options_type,
+            options=options,
+            version=version,
         )
 
-    def _tensor(self, tensor: Any, buffers: list[int | None], externals: dict[int, int]) -> Tensor:
+    def _options(self, operator: Any) -> tuple[str, dict[str, Any]]:
+        """Name of the table of options, and what numbers stand in it."""
+        table = operator.BuiltinOptions()
+        if table is None:
+            return "", {}
+        self._table(table)
+        # A newer runtime's table is not an error: nothing here needs to know every operator.
+        name = self._option_types.get(operator.BuiltinOptionsType(), "")
+        if name in {"", "NONE"}:
+            return "", {}
+        accessor = getattr(self._schema, name)()
+        accessor.Init(table.Bytes, table.Pos)
+        values: dict[str, Any] = {}
+        for field, attribute in field_names(self._schema, name).items():
+            method = attribute[0].upper() + attribute[1:]
+            if view := getattr(accessor, f"{method}AsNumpy", None):
+                values[field] = self._integers(view(), _MOST_INDICES)
+            elif isinstance(value := getattr(accessor, method)(), (bool, int, float)):
+                values[field] = named(self._schema, name, field, value)
+        return name, values
+
+    def _tensor(self, tensor: Any, buffers: list[_Bytes | None], externals: dict[int, int]) -> Tensor:
         name = _text(tensor.Name())
         if tensor.Type() not in self._dtypes:
             raise ValueError(f"the dtype code {tensor.Type()} of the tensor {name!r} is unknown")
         if tensor.Buffer() >= len(buffers):
             raise ValueError(f"the tensor {name!r} has the buffer {tensor.Buffer()} of {len(buffers)}")
+        data = buffers[tensor.Buffer()]
         external = tensor.ExternalBuffer() if hasattr(tensor, "ExternalBuffer") else 0
         shape = self._integers(tensor.ShapeAsNumpy(), _MOST_DIMENSIONS)
         signature = self._integers(tensor.ShapeSignatureAsNumpy(), _MOST_DIMENSIONS) or shape
@@ -224,7 +258,8 @@ class _Reader:
             scales=_view(parameters.ScaleAsNumpy() if parameters else 0, np.float32),
             zero_points=_view(parameters.ZeroPointAsNumpy() if parameters else 0, np.int64),
             quantized_dimension=parameters.QuantizedDimension() if parameters else 0,
-            stored_bytes=externals.get(external, 0) if external else buffers[tensor.Buffer()],
+            stored_bytes=externals.get(external, 0) if external else None if data is None else len(data),
+            data=None if external else data,
             storage=("external", external) if external else ("buffer", tensor.Buffer()),
             is_variable=tensor.IsVariable(),
             is_sparse=tensor.Sparsity() is not None,
