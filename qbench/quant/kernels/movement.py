@@ -191,7 +191,8 @@ def batch_to_space_nd(inputs: Array, block_shape: Sequence[int], crops: npt.Arra
     sizes = [count * block for count, block in zip(counts, block_shape, strict=True)]
     whole = apart.transpose(order).reshape(batch // int(np.prod(block_shape)), *sizes, channels)
     ends = [(before, size - after) for (before, after), size in zip(np.asarray(crops).tolist(), sizes, strict=True)]
-    return whole[(slice(None), *(slice(*pair) for pair in ends))]
+    kept = (slice(None), *(slice(*pair) for pair in ends))
+    return whole[kept]
 
 
 def maximum(first: Array, second: Array) -> Array:
