@@ -1,4 +1,4 @@
-"""The command line: ``qbench trial``. The gate itself is pytest's command line."""
+"""The command line: ``qbench conform`` and ``qbench trial``. The gate itself is pytest's command line."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+import qbench.conform.command
+import qbench.trial.command
 from qbench.errors import ConfigError, QbenchError
-from qbench.trial.command import add_options, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +32,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Runs contests of subjects against themselves, as they are and slowed down by a known share, and "
         "counts false alarms and misses.",
     )
-    add_options(trial)
+    qbench.trial.command.add_options(trial)
+    trial.set_defaults(run=qbench.trial.command.run_command)
+    conform = commands.add_parser(
+        "conform",
+        help="hold the runtime's kernels against the int8 specification, to the bit",
+        description="Runs operators of generated models, or of artifacts, on the reference, builtin and XNNPACK "
+        "kernels, and says for each whether the result is exactly what the specification wants, within one step of "
+        "it, or wrong.",
+    )
+    qbench.conform.command.add_options(conform)
+    conform.set_defaults(run=qbench.conform.command.run_command)
     options = parser.parse_args(arguments)
     try:
-        return run_command(options)
+        status: int = options.run(options)
     except QbenchError as error:
         sys.stderr.write(f"qbench {options.command}: {error}\n")
-        return _USAGE if isinstance(error, ConfigError) else _FAILED
+        status = _USAGE if isinstance(error, ConfigError) else _FAILED
+    return status
 
 
 if __name__ == "__main__":

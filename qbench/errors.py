@@ -9,7 +9,8 @@
     │   ├── WeightsLostError         smaller than the weights it should hold
     │   ├── NothingQuantizedError    quantization changed nothing
     │   ├── NotFloatError            "fp32", but not float inside
-    │   └── UnresolvedOperatorError  an operator that no kernel of the runtime resolves
+    │   ├── UnresolvedOperatorError  an operator that no kernel of the runtime resolves
+    │   └── NoOracleError            an operator that the int8 specification here does not know
     ├── WorkerError            a worker process did not answer
     │   ├── WorkerCrashedError       it ended by a signal or an exit
     │   ├── WorkerTimeoutError       it did not answer within its time limit
@@ -81,6 +82,10 @@ class NotFloatError(ArtifactError):
 
 class UnresolvedOperatorError(ArtifactError):
     """The artifact holds an operator for which the runtime has no kernel."""
+
+
+class NoOracleError(ArtifactError):
+    """The artifact holds an operator whose result the int8 specification here cannot tell."""
 
 
 class WorkerError(QbenchError):

@@ -79,6 +79,21 @@ def resize_batch(interpreter: Any, examples: int) -> None:
     interpreter.allocate_tensors()
 
 
+def resize_inputs(interpreter: Any, shapes: list[list[int]]) -> None:
+    """Give the inputs these shapes, where they have others."""
+    details = interpreter.get_input_details()
+    wrong = [pair for pair in zip(details, shapes) if [int(size) for size in pair[0]["shape"]] != pair[1]]  # noqa: B905 - as many as inputs
+    for detail, shape in wrong:
+        interpreter.resize_tensor_input(detail["index"], shape)
+    if wrong:
+        interpreter.allocate_tensors()
+
+
+def operator_names(interpreter: Any) -> list[str]:
+    """Names of what runs, in order; ``DELEGATE`` for operators that a delegate took."""
+    return [str(operator["op_name"]) for operator in interpreter._get_ops_details()]  # noqa: SLF001 - nothing public names the operators
+
+
 def string_inputs(interpreter: Any) -> list[str]:
     """Names of the inputs that hold strings; to run an artifact on strings that nobody set ends the process."""
     import numpy as np  # noqa: PLC0415 - as above

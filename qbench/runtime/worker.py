@@ -162,6 +162,19 @@ class Worker:
             self._interpreter.invoke()
         return {}
 
+    def do_run(self, request: dict[str, Any], content: bytes, *inputs: bytes) -> _Answer:
+        """Load an artifact, run it once on inputs of the given shapes, and give all outputs and what ran."""
+        if refused := self._open(request, content):
+            return refused
+        native.resize_inputs(self._interpreter, request["shapes"])
+        for index, stored in enumerate(inputs):
+            self.do_set({"index": index}, stored)
+        self._interpreter.invoke()
+        outputs = [self._interpreter.get_tensor(detail["index"]) for detail in self._details({"of": "outputs"})]
+        described = [{"shape": list(output.shape), "dtype": output.dtype.name} for output in outputs]
+        answer = {"outputs": described, "operators": native.operator_names(self._interpreter)}
+        return answer, tuple(output.tobytes() for output in outputs)
+
     def do_time(self, request: dict[str, Any]) -> _Answer:
         """Run blocks of invokes, after `discard` that nobody times; see `stopwatch.time_block`."""
         invoke = self._interpreter.invoke

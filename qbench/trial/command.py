@@ -19,7 +19,7 @@ from qbench.runtime.fingerprint import take_fingerprint
 from qbench.trial.plot import plot_trial, require_matplotlib
 from qbench.trial.records import Noise, Trial, TrialSettings, decode_trial, encode_trial
 from qbench.trial.run import run_trial
-from qbench.trial.subjects import find_contestants
+from qbench.session.subjects import find_contestants
 from qbench.trial.tables import print_trial
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _read(path: Path) -> Trial:
 
 def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
     """What was measured, which Ctrl-C may cut short, and the exit status."""
-    contestants = find_contestants(tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"))
+    contestants = find_contestants(tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"), command="qbench trial")
     settings = settings_of(options, tuple(contestants))
     measured: Trial | None = None
     # Drawn between contests alone: a thread that draws while something is timed would be one more neighbour.

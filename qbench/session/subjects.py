@@ -1,4 +1,4 @@
-"""From what stands on the command line to artifacts that can take part in a contest."""
+"""From what stands on the command line to artifacts that can be run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 _SUFFIX = ".tflite"
 
 
-def find_contestants(names: Sequence[str], pyproject: Path) -> dict[str, Contestant]:
+def find_contestants(names: Sequence[str], pyproject: Path, *, command: str) -> dict[str, Contestant]:
     """The artifact that each of `names` means: an id of `[tool.qbench]`, or the path of a `.tflite` file.
 
     Files run with the runtime options of `[tool.qbench]` too, if there is one, and are called by their name
     without its folder, if that tells them apart.
+
+    Parameters
+    ----------
+    command
+        What errors call the command line, such as ``qbench trial``.
 
     Raises
     ------
@@ -40,25 +45,25 @@ def find_contestants(names: Sequence[str], pyproject: Path) -> dict[str, Contest
         if name in declared and session is not None:
             content = session.prepared(declared[name]).content
         elif name.endswith(_SUFFIX):
-            content = _read(Path(name))
+            content = _read(Path(name), command)
             called = name if Path(name).stem in found else Path(name).stem
         else:
-            raise _unknown(name, sorted(declared))
+            raise _unknown(name, sorted(declared), command)
         found[called] = Contestant(content=content, options=options, name=called)
     return found
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, command: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _problem(str(path), f"a path that cannot be read ({error.strerror})") from error
+        raise ConfigError(
+            f"{command} {path}",
+            found=f"a path that cannot be read ({error.strerror})",
+            expected=f"a {_SUFFIX} file",
+        ) from error
 
 
-def _unknown(name: str, declared: Sequence[str]) -> ConfigError:
+def _unknown(name: str, declared: Sequence[str], command: str) -> ConfigError:
     known = f"one of {', '.join(declared)}, or" if declared else "an id of [tool.qbench] in ./pyproject.toml, or"
-    return ConfigError("qbench trial SUBJECT", found=repr(name), expected=f"{known} the path of a {_SUFFIX} file")
-
-
-def _problem(name: str, found: str) -> ConfigError:
-    return ConfigError(f"qbench trial {name}", found=found, expected=f"a {_SUFFIX} file")
+    return ConfigError(f"{command} SUBJECT", found=repr(name), expected=f"{known} the path of a {_SUFFIX} file")

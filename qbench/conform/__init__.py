@@ -1,0 +1,1 @@
+"""Real kernels held against the int8 specification, and against each other."""

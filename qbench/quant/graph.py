@@ -1,0 +1,120 @@
+"""The oracle of a whole graph: each operator of a `.tflite` through its own oracle, one after the other.
+
+What the oracles do not know is named, never guessed: a graph with one such operator is refused as a whole
+before anything is computed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from qbench.errors import NoOracleError
+from qbench.quant.bindings import oracle_of
+from qbench.quant.call import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from qbench.quant.family import Family
+    from qbench.tflite.graph import Model, Operator, Subgraph
+
+    Array = npt.NDArray[Any]
+    Observer = Callable[[int, tuple[Array | None, ...], tuple[Array, ...]], None]
+
+
+def run_graph(
+    model: Model, inputs: Sequence[Array], *, family: Family = "reference", observe: Observer | None = None
+) -> tuple[Array, ...]:
+    """What the main subgraph of `model` should give.
+
+    Parameters
+    ----------
+    inputs
+        One array for each input of the graph, of its dtype and of any batch size that the graph allows.
+    family
+        Whose kernels are asked for.
+    observe
+        Called after each operator with its place, its inputs and its outputs.
+
+    Returns
+    -------
+    tuple of arrays
+        The outputs, in the order of the file.
+
+    Raises
+    ------
+    NoOracleError
+        If an operator of the graph has no oracle; all of them are named.
+    ValueError
+        If the inputs do not fit the graph.
+    """
+    graph = model.subgraphs[0]
+    if unknown := unknown_operators(graph):
+        raise NoOracleError(f"found {', '.join(unknown)}, of which the int8 specification here has no oracle")
+    values: dict[int, Array] = {}
+    for index, stored in zip(graph.inputs, inputs, strict=True):
+        tensor = graph.tensors[index]
+        if stored.dtype.name != tensor.dtype or stored.ndim != len(tensor.shape):
+            raise ValueError(
+                f"the input {tensor.name!r} takes {tensor.dtype} of {len(tensor.shape)} dimensions, found "
+                f"{stored.dtype.name} of shape {stored.shape}"
+            )
+        values[index] = stored
+    uses = Counter(index for operator in graph.operators for index in operator.inputs)
+    uses.update(graph.outputs)
+    for number, operator in enumerate(graph.operators):
+        arrays = tuple(_value(graph, values, index) for index in operator.inputs)
+        outputs = run_operator(graph, operator, arrays, family=family)
+        if observe is not None:
+            observe(number, arrays, outputs)
+        values.update(zip(operator.outputs, outputs, strict=True))
+        uses.subtract(operator.inputs)
+        for index in operator.inputs:
+            if not uses[index]:
+                values.pop(index, None)
+    return tuple(values[index] for index in graph.outputs)
+
+
+def run_operator(
+    graph: Subgraph, operator: Operator, arrays: tuple[Array | None, ...], *, family: Family = "reference"
+) -> tuple[Array, ...]:
+    """What one operator of `graph` should give of the stored values `arrays`; errors as in `run_graph`."""
+    oracle = oracle_of(graph, operator)
+    if oracle is None:
+        raise NoOracleError(f"found {label(graph, operator)}, of which the int8 specification here has no oracle")
+    outputs = oracle(
+        Call(
+            operator=operator,
+            inputs=arrays,
+            input_tensors=tuple(graph.tensors[index] if index >= 0 else None for index in operator.inputs),
+            output_tensors=tuple(graph.tensors[index] for index in operator.outputs),
+            family=family,
+        )
+    )
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def unknown_operators(graph: Subgraph) -> tuple[str, ...]:
+    """Operators of `graph` that have no oracle, with the dtype they compute in; each once, sorted."""
+    unknown = {label(graph, operator) for operator in graph.operators if oracle_of(graph, operator) is None}
+    return tuple(sorted(unknown))
+
+
+def label(graph: Subgraph, operator: Operator) -> str:
+    """Such as ``CONV_2D float32``: the operator, and the dtype of its first input."""
+    first = next((index for index in operator.inputs if index >= 0), None)
+    return operator.name if first is None else f"{operator.name} {graph.tensors[first].dtype}"
+
+
+def _value(graph: Subgraph, values: dict[int, Array], index: int) -> Array | None:
+    if index < 0:
+        return None
+    if index in values:
+        return values[index]
+    constant = graph.tensors[index].constant()
+    if constant is None:
+        raise ValueError(f"nothing gives the tensor {graph.tensors[index].name!r} a value")
+    return constant
