@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from qbench.errors import DatasetError, MeasurementError
-from qbench.quant.affine import dequantize
+from qbench.quant.affine import QuantizationParameters, dequantize
 
 if TYPE_CHECKING:
     from qbench.measure.evaluate import Evaluation
@@ -41,11 +41,14 @@ def real_output(evaluation: Evaluation, index: int) -> Array:
     Raises
     ------
     MeasurementError
-        If a value is NaN or infinite.
+        If a value is NaN or infinite, or the output's scale or zero point cannot be.
     """
     spec, stored = evaluation.specs[index], evaluation.outputs[index]
     if spec.quantized:
-        return dequantize(stored, scale=spec.scales[0], zero_point=spec.zero_points[0])
+        try:
+            return dequantize(stored, QuantizationParameters(spec.scales[0], spec.zero_points[0], dtype=spec.dtype))
+        except ValueError as error:
+            raise MeasurementError(f"the output {spec.name!r}: {error}") from error
     if np.issubdtype(stored.dtype, np.floating) and not np.isfinite(stored).all():
         bad = np.argwhere(~np.isfinite(stored))
         raise MeasurementError(

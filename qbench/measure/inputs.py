@@ -9,7 +9,7 @@ import numpy as np
 
 from qbench.errors import DatasetError
 from qbench.models.datasets import SINGLE_INPUT, real_values
-from qbench.quant.affine import quantize
+from qbench.quant.affine import QuantizationParameters, quantize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,8 @@ class InputEncoder:
         if not self.spec.quantized:
             return real
         try:
-            return quantize(real, scale=self.spec.scales[0], zero_point=self.spec.zero_points[0], dtype=self.spec.dtype)
+            params = QuantizationParameters(self.spec.scales[0], self.spec.zero_points[0], dtype=self.spec.dtype)
+            return quantize(real, params)
         except ValueError as error:
             raise DatasetError(f"dataset {self.dataset_name!r}: the input {self.spec.name!r}: {error}") from error
 

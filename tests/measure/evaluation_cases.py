@@ -13,7 +13,7 @@ from graph_builder import Graph
 import qbench.measure.evaluate as module
 from qbench.measure.evaluate import Evaluation, Shard, run_shard
 from qbench.models.datasets import Dataset
-from qbench.quant.affine import quantize
+from qbench.quant.affine import QuantizationParameters, quantize
 from qbench.records import RuntimeOptions
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def plain_loop(content: bytes, dataset: Dataset) -> list[np.ndarray]:
             real = dataset.real_values(array[example])
             scale, zero_point = detail["quantization"]
             if scale:
-                real = quantize(real, scale=scale, zero_point=zero_point, dtype=detail["dtype"])
+                dtype = np.dtype(detail["dtype"]).name
+                real = quantize(real, QuantizationParameters(scale, zero_point, dtype=dtype))
             # A model with a fixed batch gets the example in all its rows.
             interpreter.set_tensor(detail["index"], np.broadcast_to(real, detail["shape"]).astype(detail["dtype"]))
         interpreter.invoke()

@@ -8,7 +8,7 @@ import pytest
 from qbench.errors import DatasetError
 from qbench.measure.inputs import batch_axis, input_encoders
 from qbench.models.datasets import Dataset, real_values
-from qbench.quant.affine import quantize
+from qbench.quant.affine import QuantizationParameters, quantize
 from qbench.records import TensorSpec
 
 
@@ -40,7 +40,7 @@ def test_floats_go_to_a_float_input_as_they_are(dtype: str):
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
 def test_floats_are_quantized_with_the_artifacts_own_parameters(dtype: str):
     one = spec(dtype, scale=0.02)
-    expected = quantize(FLOATS, scale=0.02, zero_point=one.zero_points[0], dtype=dtype)
+    expected = quantize(FLOATS, QuantizationParameters(0.02, one.zero_points[0], dtype=dtype))
     np.testing.assert_array_equal(encoded(Dataset(inputs=FLOATS), one), expected)
 
 
@@ -56,7 +56,7 @@ def test_the_table_gives_what_quantizing_every_value_gives(stored_dtype, one, sc
     real = real_values(stored, scale=scale, zero_point=zero_point)
     expected = real
     if one.quantized:
-        expected = quantize(real, scale=one.scales[0], zero_point=one.zero_points[0], dtype=one.dtype)
+        expected = quantize(real, QuantizationParameters(one.scales[0], one.zero_points[0], dtype=one.dtype))
     (encoder,) = input_encoders(dataset, [one])
     assert encoder.table is not None
     np.testing.assert_array_equal(encoded(dataset, one), expected)
@@ -69,7 +69,7 @@ def test_sixteen_bit_values_are_encoded_one_by_one(one: TensorSpec):
     real = (stored.astype(np.float64) - 7) / 4096
     expected = real.astype(np.float32)
     if one.quantized:
-        expected = quantize(expected, scale=0.02, zero_point=3, dtype="int8")
+        expected = quantize(expected, QuantizationParameters(0.02, 3))
     (encoder,) = input_encoders(dataset, [one])
     assert encoder.table is None
     np.testing.assert_array_equal(encoded(dataset, one), expected)

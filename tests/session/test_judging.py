@@ -13,7 +13,7 @@ import qbench.session.acceptance
 import qbench.session.latency
 import qbench.session.references
 from qbench.models.datasets import Dataset
-from qbench.quant.affine import quantize
+from qbench.quant.affine import QuantizationParameters, quantize
 from qbench.records import Subject, Verdict
 from session.lab import FP32, INT8, examples, labels_of, of
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def int8_predictions(content: bytes, inputs: np.ndarray) -> np.ndarray:
     """Predictions of an int8 dense model, one example after the other."""
     affine = zoo.DENSE_INPUT["int8"]
-    stored = quantize(inputs, scale=affine.scale, zero_point=affine.zero_point, dtype="int8")
+    stored = quantize(inputs, QuantizationParameters(affine.scale, affine.zero_point))
     interpreter = zoo_interpreter(content)
     index = interpreter.get_input_details()[0]["index"]
     rows = []
