@@ -121,10 +121,10 @@ class QuantizationParameters:
         a tiny one (litert-quantizer's is 1e-9 / 255) makes multipliers and biases overflow that are made of it.
         A range too small for a normal scale gets the smallest one.
         """
+        if symmetric and dtype == "uint8":
+            raise ValueError("symmetric quantization needs a signed dtype, found 'uint8'; use int4, int8 or int16")
         narrow = symmetric if narrow_range is None else narrow_range
         qmin, qmax = _limits(dtype, narrow_range=narrow)
-        if symmetric and qmin == 0:
-            raise ValueError(f"symmetric quantization needs a signed dtype, found {dtype!r}; use int4, int8 or int16")
         low, high = _checked_range(minimum, maximum)
         with np.errstate(over="ignore"):  # Too large a scale is refused with all others.
             span = np.maximum(-low, high) / qmax if symmetric else high / (qmax - qmin) - low / (qmax - qmin)
