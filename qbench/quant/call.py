@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from qbench.tflite.graph import Operator, Tensor
 
     Array = npt.NDArray[Any]
+
+#: What computes an operator; it returns the output, or a tuple of all outputs.
+Oracle = Callable[["Call"], Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

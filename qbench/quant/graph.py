@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from qbench.errors import NoOracleError
-from qbench.quant.bindings import oracle_of
+from qbench.quant.bindings import dtype_of, oracle_of
 from qbench.quant.call import Call
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Observer = Callable[[int, tuple[Array | None, ...], tuple[Array, ...]], None]
 
 
+#: Activations that XNNPACK has no kernels for: it leaves those operators to the runtime's own.
+_UNDELEGATED = frozenset({"int16"})
+
+
 def run_graph(
     model: Model, inputs: Sequence[Array], *, family: Family = "reference", observe: Observer | None = None
 ) -> tuple[Array, ...]:
@@ -35,7 +39,7 @@ def run_graph(
     inputs
         One array for each input of the graph, of its dtype and of any batch size that the graph allows.
     family
-        Whose kernels are asked for.
+        Whose kernels are asked for; what XNNPACK leaves to the runtime is computed as ``builtin``.
     observe
         Called after each operator with its place, its inputs and its outputs.
 
@@ -91,7 +95,7 @@ def run_operator(
             inputs=arrays,
             input_tensors=tuple(graph.tensors[index] if index >= 0 else None for index in operator.inputs),
             output_tensors=tuple(graph.tensors[index] for index in operator.outputs),
-            family=family,
+            family="builtin" if family == "xnnpack" and dtype_of(graph, operator) in _UNDELEGATED else family,
         )
     )
     return outputs if isinstance(outputs, tuple) else (outputs,)
@@ -104,9 +108,8 @@ def unknown_operators(graph: Subgraph) -> tuple[str, ...]:
 
 
 def label(graph: Subgraph, operator: Operator) -> str:
-    """Such as ``CONV_2D float32``: the operator, and the dtype of its first input."""
-    first = next((index for index in operator.inputs if index >= 0), None)
-    return operator.name if first is None else f"{operator.name} {graph.tensors[first].dtype}"
+    """Such as ``CONV_2D float32``: the operator, and the dtype that it computes in."""
+    return f"{operator.name} {dtype_of(graph, operator)}".strip()
 
 
 def _value(graph: Subgraph, values: dict[int, Array], index: int) -> Array | None:
