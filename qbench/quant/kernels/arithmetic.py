@@ -221,10 +221,10 @@ def _sum_rounded_thrice(params: tuple[QuantizationParameters, ...], sign: int, b
     scale_a, scale_b, scale = (float(each.scale) for each in params)
     common = 2 * max(scale_a, scale_b)
     output_factor = common / (2.0**left_shift * scale)
-    if sign == 1 and output_factor >= 1:
+    if (sign == 1 and output_factor >= 1) or output_factor == 1:
         raise ValueError(
-            f"the runtime ends the process for an ADD of inputs with scales {scale_a:g} and {scale_b:g} into an "
-            f"output with scale {scale:g}: the output's must be more than 2**{1 - left_shift} times the larger"
+            f"the runtime ends the process for inputs with scales {scale_a:g} and {scale_b:g} and an output with scale "
+            f"{scale:g}, which must be more than 2**{1 - left_shift} times the larger of them"
         )
     significand_a, shift_a = quantize_multiplier(scale_a / common)
     significand_b, shift_b = quantize_multiplier(scale_b / common)
