@@ -27,8 +27,8 @@ Array = npt.NDArray[Any]
 
 _BUILTIN: frozenset[Family] = frozenset({"reference", "builtin"})
 _ALL: frozenset[Family] = _BUILTIN | {"xnnpack"}
-#: For which families each oracle is claimed to be exact to the bit, by dtype of the activations. What the
-#: runtime's reference SUM makes of int8 and int16 is an error of its own, see `sum_`.
+#: For which families each oracle is claimed to be exact to the bit, by dtype of the activations; the builtin MEAN of
+#: int8 images with one thread. What the reference SUM makes of int8 and int16 is an error of its own, see `sum_`.
 EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     "MEAN": {"int8": _ALL, "uint8": _ALL, "int16": _BUILTIN},
     "SUM": {"int8": _ALL - {"reference"}, "uint8": _ALL, "int16": _BUILTIN - {"reference"}},
@@ -56,8 +56,10 @@ def mean(
     ``reference`` scales by ``input_scale / output_scale`` as significand and shift, the significand divided by
     the count: ``(significand << s) // count`` with ``s = floor(log2(count))``, the shift lowered by ``s``.
     ``builtin`` does the same, but for 8 bits, four axes, the axes 1 and 2 and `keep_dims`, it scales the sum by a
-    factor computed in float32 and adds the rounded rest. ``xnnpack`` multiplies by a reciprocal in float32 and
-    rounds halves to even; it leaves int16, and a mean over no axes, to ``builtin``.
+    factor computed in float32 and adds the rounded rest. Of int8 it takes vectors of 16 channels, whose halves it
+    rounds up; more than one thread divide the channels, and with them the vectors, differently. ``xnnpack``
+    multiplies by a reciprocal in float32 and rounds halves to even; it leaves int16, and a mean over no axes, to
+    ``builtin``.
 
     Parameters
     ----------
