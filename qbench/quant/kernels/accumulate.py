@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 #: A block of intermediate values of about this size stays in the processor's cache.
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 def centred(stored: Array, params: QuantizationParameters, dtype: npt.DTypeLike) -> Array:

@@ -41,7 +41,7 @@ def activation_range(
     Returns
     -------
     tuple of int
-        The two bounds. The lower may exceed the upper: then the kernels give the upper one.
+        The two bounds, which are included.
 
     Raises
     ------

@@ -162,8 +162,9 @@ def depthwise_conv_2d(  # noqa: PLR0913 - what the operator is given
     -----
     ``tflite/kernels/depthwise_conv.cc``, ``tflite/kernels/internal/reference/integer_ops/depthwise_conv.h``,
     ``tflite/kernels/internal/optimized/integer_ops/depthwise_conv.h`` with ``Quantize`` in
-    ``tflite/kernels/internal/optimized/optimized_ops.h``. Two combinations are defined here that the runtime fails at: it
-    reads int4 weights of an int16 operator without unpacking them, and crashes in ``builtin`` without a bias for int8.
+    ``tflite/kernels/internal/optimized/optimized_ops.h``. The runtime fails at two combinations that
+    are defined here: it reads int4 weights of an int16 operator without unpacking them, and crashes in ``builtin`` for
+    int8 without a bias.
     """
     _, tall, wide, filters = weights.shape
     channels = inputs.shape[3]

@@ -80,8 +80,8 @@ def fully_connected(  # noqa: PLR0913 - what the operator is given
     -----
     ``tflite/kernels/fully_connected.cc``, ``tflite/kernels/internal/reference/integer_ops/fully_connected.h``,
     ``tflite/kernels/internal/optimized/integer_ops/fully_connected.h``; XNNPACK's
-    ``src/operators/fully-connected-nc.c``. 32-bit accumulators wrap around as the kernels' do. An int16 operator with an
-    int32 bias must say so in `quantized_bias_type`: the runtime reads 64-bit numbers otherwise, beyond the bias's end.
+    ``src/operators/fully-connected-nc.c``. 32-bit accumulators wrap around as the kernels' do. An int16 operator with
+    an int32 bias must say so in `quantized_bias_type`: the runtime reads 64-bit numbers otherwise, beyond its end.
     """
     units, depth = weights.shape
     if inputs.size % depth or (keep_num_dims and inputs.shape[-1] != depth):

@@ -156,8 +156,7 @@ def requantize(
         # The clamp comes before the rounding there; its bounds are whole numbers, so that only overflow would show it.
         scaled = np.rint(np.clip(scaled, low - int(output_params.zero_point), high - int(output_params.zero_point)))
     moved = scaled.astype(np.int32) + np.int32(output_params.zero_point)
-    # Not np.clip: with the lower bound above the upper one, the kernels' order of the two gives the upper.
-    return np.asarray(np.minimum(np.maximum(moved, low), high), output_params.dtype)
+    return np.asarray(np.clip(moved, low, high), output_params.dtype)
 
 
 def _scale(accumulators: Array, factor: Array, rounding: Rounding) -> Array:
