@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from qbench.quant.blocks import blocks_of, part, run_blocks, spread
+from qbench.quant.blocks import blocks_of, elements_of, part, run_blocks, spread
 from qbench.quant.parameters import QuantizationParameters
 
 if TYPE_CHECKING:
@@ -142,42 +142,46 @@ class _Quantizing:
     def __init__(
         self, values: Array, target: Array, params: QuantizationParameters, rounding: Rounding, first: Block
     ) -> None:
-        self.values, self.target, self.rounding, self.first = values, target, rounding, first
-        factor = 1 / params.scale if rounding == "reciprocal" else params.scale
-        scale, zero_point = np.reshape(factor, (1, -1, 1)), _shared(params.zero_point)
+        self.values, self.target, self.rounding, self.size = values, target, rounding, elements_of(first)
+        zero_point = _shared(params.zero_point)
+        # Adding an even number leaves ties where they are. An odd one is added to the stored integers.
+        is_early = rounding == "half_away" or not (zero_point % 2).any()
+        late = np.zeros_like(zero_point) if is_early else zero_point
+        self.has_late = not is_early
         self.operands = [
             spread(operand, first, values.shape)
             for operand in (
-                scale,
+                np.reshape(1 / params.scale if rounding == "reciprocal" else params.scale, (1, -1, 1)),
                 (params.qmin - zero_point).astype(np.float32),
                 (params.qmax - zero_point).astype(np.float32),
-                zero_point.astype(target.dtype),
+                _INTEGERS + (zero_point - late).astype(np.float32),
+                late.astype(target.dtype),
             )
         ]
 
     def __call__(self, blocks: Iterator[Block]) -> None:
-        size = int(np.prod([one.stop for one in self.first]))
-        memory = np.empty(size, np.float32)
-        signs = np.empty(size if self.rounding == "half_away" else 0, np.int32)
-        for block in blocks:
-            values, target = self.values[block], self.target[block]
-            scale, low, high, zero_point = (part(operand, block) for operand in self.operands)
-            work = memory[: values.size].reshape(values.shape)
-            # What is too large for float32 is clamped like an infinity.
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                combine = np.multiply if self.rounding == "reciprocal" else np.divide
+        memory = np.empty(self.size, np.float32)
+        signs = np.empty(self.size if self.rounding == "half_away" else 0, np.int32)
+        combine = np.multiply if self.rounding == "reciprocal" else np.divide
+        # What is too large for float32 is clamped like an infinity.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for block in blocks:
+                values, target = self.values[block], self.target[block]
+                scale, low, high, integers, late = (part(operand, block) for operand in self.operands)
+                work = memory[: values.size].reshape(values.shape)
                 combine(values, scale, out=work, dtype=np.float32, casting="same_kind")
                 # To integers, so that what is inside before rounding is inside after it.
-                np.clip(work, low, high, out=work)
-            if np.isnan(work.max()):
-                raise ValueError("NaN has no quantized value")
-            if self.rounding == "half_away":
-                _truncate_after_adding_half(work, signs[: values.size].reshape(values.shape))
-            work += _INTEGERS
-            # The bits of the integer, without the zero point still too many for the type, are cut off by the
-            # cast; adding the zero point modulo the type's range gives the sum, which is within it.
-            np.copyto(target, work.view(np.int32), casting="unsafe")
-            target += zero_point
+                work.clip(low, high, out=work)
+                if np.isnan(np.maximum.reduce(memory[: values.size])):
+                    raise ValueError("NaN has no quantized value")
+                if self.rounding == "half_away":
+                    _truncate_after_adding_half(work, signs[: values.size].reshape(values.shape))
+                work += integers
+                # Without its odd zero point an integer may be out of the type's range, and the cast cuts off its
+                # upper bits. The sum is in the range, and so is right modulo the range.
+                np.copyto(target, work.view(np.int32), casting="unsafe")
+                if self.has_late:
+                    target += late
 
 
 class _Dequantizing:
@@ -197,10 +201,10 @@ class _Dequantizing:
         self.scale, self.shift = (spread(operand, first, stored.shape) for operand in (scale, shift))
 
     def __call__(self, blocks: Iterator[Block]) -> None:
-        for block in blocks:
-            target, scale, shift = self.target[block], part(self.scale, block), part(self.shift, block)
-            np.copyto(target, self.stored[block])
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for block in blocks:
+                target, scale, shift = self.target[block], part(self.scale, block), part(self.shift, block)
+                np.copyto(target, self.stored[block])
                 if self.has_zero_point and self.arithmetic == "exact":
                     target -= shift
                 target *= scale

@@ -44,6 +44,12 @@ def blocks_of(layout: Layout, limit: int) -> list[Block]:
     return list(product(*([slice(at, min(at + step, size)) for at in range(0, size, step)] for size, step in steps)))
 
 
+def elements_of(block: Block) -> int:
+    """Number of elements of a block."""
+    outer, channels, inner = (at.stop - at.start for at in block)
+    return int(outer * channels * inner)
+
+
 def spread(operand: npt.NDArray[Any], first: Block, layout: tuple[int, ...]) -> npt.NDArray[Any]:
     """The `operand` of shape (1, channels, 1) as the blocks of `layout` want it, of which `first` is the first.
 
