@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -35,14 +36,23 @@ def check_finite(value: Any, name: str, *, positive: bool = False) -> None:
     check(number and (value > 0 or not positive), f"{name}={value!r} must be a {'positive ' * positive}finite number")
 
 
+def check_scales(min_scale: float, max_scale: float) -> None:
+    """Refuse bounds that hold no normal float32: kernels compute with the inverse of a scale, which must be finite."""
+    for value, name in ((min_scale, "min_scale"), (max_scale, "max_scale")):
+        check_finite(value, name, positive=True)
+        held = np.finfo(np.float32).smallest_normal <= value <= np.finfo(np.float32).max
+        check(held, f"{name}={value!r} must be a normal float32")
+    check_order(min_scale, max_scale, "min_scale", "max_scale")
+
+
 def check_dtype(dtype: object, known: tuple[str, ...] = tuple(LIMITS)) -> None:
     """Refuse a type that stores no quantized values, or is not among those `known` here."""
     check(dtype in known, f"dtype={dtype!r} must be one of {', '.join(known)}")
 
 
 def check_shape(shape: object) -> None:
-    """Refuse what is neither a tuple of sizes nor a strategy for one."""
-    if isinstance(shape, st.SearchStrategy):
+    """Refuse what is neither a tuple of sizes, nor a strategy for one, nor None."""
+    if shape is None or isinstance(shape, st.SearchStrategy):
         return
     check(isinstance(shape, tuple), f"shape={shape!r} must be a tuple of integers or a strategy for one")
     assert isinstance(shape, tuple)  # noqa: S101 - for the type checker; it was refused above

@@ -11,8 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
-from qbench.quant.strategies.arrays import fill_array, fill_reals
 from qbench.quant.strategies.checks import LIMITS
+from qbench.quant.strategies.fills import fill_array, fill_reals
 from qbench.quant.strategies.parameters import integers, scales
 from qbench.tflite.builder import Affine, Graph
 
@@ -26,6 +26,12 @@ _SCALES = {"int8": (2.0**-10, 1.0), "int16": (2.0**-18, 2.0**-6)}
 
 choices = cache(st.sampled_from)
 BOOLEANS = st.booleans()
+
+
+def is_met(scale: float, dtype: str) -> bool:
+    """Whether activations have such a scale: what is drawn for inputs, and what operators with tables are made for."""
+    low, high = _SCALES[dtype]
+    return low <= scale <= high
 
 
 @dataclass(frozen=True)
@@ -118,18 +124,21 @@ class Draft:
         zero_point = self.integer(-128, 127) if self.dtype == "int8" else 0
         return QuantizationParameters(np.float32(scale), zero_point, dtype=self.dtype)
 
-    def output_params(self, magnitude: float, *, at_least: float = 0.0) -> QuantizationParameters:
+    def output_params(
+        self, magnitude: float, *, at_least: float = 0.0, at_most: float = math.inf
+    ) -> QuantizationParameters:
         """Parameters under which values of about `magnitude` (root mean square) use the type's range.
 
-        What is drawn on top makes some outputs saturate and others use a part of the range only. The scale is
-        at least `at_least`: what kernels do not take stays below that.
+        What is drawn on top makes some outputs saturate and others use a part of the range only. The scale is at most
+        `at_most`, and at least `at_least` even so: what kernels do not take stays below that.
         """
         if not (magnitude > 0 and math.isfinite(magnitude)):
             magnitude = 1.0
         # Three times the root mean square reaches the end of the range; a power of two shrinks to nice numbers.
         fitting = 2.0 ** round(math.log2(3 * magnitude / LIMITS[self.dtype][1]))
         scale = fitting * float(self.draw(scales(2.0**-3, 2.0**3)))
-        return self.params(min(max(scale, at_least, 2.0**-40), 2.0**40))
+        # A fused activation's bound of 6 must fit int32 in steps of the scale.
+        return self.params(min(max(min(scale, at_most), at_least, 2.0**-26), 2.0**40))
 
     def input(self, shape: Sequence[int], params: QuantizationParameters) -> Signal:
         """A new input of the model with the values it is run on."""

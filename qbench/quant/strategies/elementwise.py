@@ -40,14 +40,19 @@ def _sum(draft: Draft, x: Signal, name: str, options: Any) -> Signal:
     # int16 has two kernels: one for powers of two, by shifts alone, and one for all other scales.
     shifts = draft.dtype == "int16" and _power_of_two(scale) and draft.boolean()
     options.potScaleInt16 = shifts
-    options.fusedActivationFunction = activation(draft)
+    fused = activation(draft)
+    options.fusedActivationFunction = fused.number
     if shifts:
         y = draft.operand(x.shape, draft.params(scale * 2.0 ** draft.integer(-3, 3)))
     else:
         y = _second(draft, x, draft.params(scale * 2.0 ** draft.integer(-4, 4) * draft.choice(1.0, 1.25, 1.0371)))
     scales = scale, float(y.stored_as.scale)
     magnitude = math.hypot(x.rms * scales[0], y.rms * scales[1])
-    params = draft.params(max(scales)) if shifts else draft.output_params(magnitude, at_least=max(scales) / 128)
+    params = (
+        draft.params(max(scales))
+        if shifts
+        else draft.output_params(magnitude, at_least=max(scales) / 128, at_most=fused.max_scale)
+    )
     output = draft.output(np.broadcast_shapes(x.shape, y.shape), params, magnitude=magnitude)
     order = [x.index, y.index] if draft.choice(True, True, False) else [y.index, x.index]  # noqa: FBT003
     versions = (2, 2 if shifts else 3) if name == "ADD" else (2, 2 if shifts else 5)
@@ -67,11 +72,12 @@ def sub(draft: Draft, x: Signal) -> Signal:
 def mul(draft: Draft, x: Signal) -> Signal:
     """MUL of two tensors, or of a tensor and a constant, broadcast."""
     y = _second(draft, x, draft.params())
-    options = schema.MulOptionsT(fusedActivationFunction=activation(draft))
+    fused = activation(draft)
+    options = schema.MulOptionsT(fusedActivationFunction=fused.number)
     product = float(x.stored_as.scale) * float(y.stored_as.scale)
     magnitude = product * x.rms * y.rms
     # XNNPACK takes factors below 256 only.
-    params = draft.output_params(magnitude, at_least=product / 64)
+    params = draft.output_params(magnitude, at_least=product / 64, at_most=fused.max_scale)
     output = draft.output(np.broadcast_shapes(x.shape, y.shape), params, magnitude=magnitude)
     order = [x.index, y.index] if draft.choice(True, True, False) else [y.index, x.index]  # noqa: FBT003
     return draft.operator("MUL", order, output, options, versions=(2, 4))

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qbench.quant.affine import QuantizationParameters
-from qbench.quant.strategies.arrays import fill_array, fill_weights
+from qbench.quant.strategies.fills import fill_array, fill_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +17,22 @@ if TYPE_CHECKING:
     from qbench.quant.affine import Array
     from qbench.quant.strategies.draft import Draft, Signal
 
-#: What can be fused to an operator, in the schema's words.
-ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+#: What can be fused to an operator, in the schema's words, with the largest value that it lets through.
+_BOUNDS = {"RELU": math.inf, "RELU6": 6.0, "RELU_N1_TO_1": 1.0}
 
 
-def activation(draft: Draft) -> int:
-    """The schema's number of a fused activation, most often of none."""
-    name = draft.choice("NONE", "NONE", "NONE", *ACTIVATIONS[1:])
-    return int(getattr(schema.ActivationFunctionType, name))
+class Activation(NamedTuple):
+    """A fused activation: its number in the schema, and the largest output scale that leaves steps below its bound."""
+
+    number: int
+    max_scale: float
+
+
+def activation(draft: Draft) -> Activation:
+    """A fused activation, most often none."""
+    name = draft.choice("NONE", "NONE", "NONE", *_BOUNDS)
+    number = int(getattr(schema.ActivationFunctionType, name))
+    return Activation(number, _BOUNDS.get(name, math.inf) / 8)
 
 
 class Window(NamedTuple):
@@ -65,7 +73,7 @@ def window(draft: Draft, sides: Sequence[int], *, max_kernel: int = 5, dilated: 
 def conv_2d(draft: Draft, x: Signal) -> Signal:
     """CONV_2D with as many filters as drawn, weights per channel or per tensor."""
     batch, *sides, channels = x.shape
-    over = window(draft, sides)
+    over, fused = window(draft, sides), activation(draft)
     filters = draft.integer(1, draft.sizes.channels)
     options = schema.Conv2DOptionsT(
         padding=over.padding,
@@ -73,17 +81,17 @@ def conv_2d(draft: Draft, x: Signal) -> Signal:
         strideW=over.stride[1],
         dilationHFactor=over.dilation[0],
         dilationWFactor=over.dilation[1],
-        fusedActivationFunction=activation(draft),
+        fusedActivationFunction=fused.number,
     )
     layer = _Layer(draft, x, (filters, *over.kernel, channels), quantized_dimension=0)
-    operands, output = layer.operands((batch, *over.moved_over(sides), filters))
+    operands, output = layer.operands((batch, *over.moved_over(sides), filters), fused)
     return draft.operator("CONV_2D", operands, output, options, versions=(3, 4))
 
 
 def depthwise_conv_2d(draft: Draft, x: Signal) -> Signal:
     """DEPTHWISE_CONV_2D with a depth multiplier of 1 to 3."""
     batch, *sides, channels = x.shape
-    over = window(draft, sides)
+    over, fused = window(draft, sides), activation(draft)
     depth = draft.integer(1, 3)
     options = schema.DepthwiseConv2DOptionsT(
         padding=over.padding,
@@ -92,21 +100,21 @@ def depthwise_conv_2d(draft: Draft, x: Signal) -> Signal:
         dilationHFactor=over.dilation[0],
         dilationWFactor=over.dilation[1],
         depthMultiplier=depth,
-        fusedActivationFunction=activation(draft),
+        fusedActivationFunction=fused.number,
     )
     layer = _Layer(draft, x, (1, *over.kernel, channels * depth), quantized_dimension=3)
-    operands, output = layer.operands((batch, *over.moved_over(sides), channels * depth))
+    operands, output = layer.operands((batch, *over.moved_over(sides), channels * depth), fused)
     return draft.operator("DEPTHWISE_CONV_2D", operands, output, options, versions=(3, 5))
 
 
 def fully_connected(draft: Draft, x: Signal) -> Signal:
     """FULLY_CONNECTED on the last dimension; those before it are flattened into one, or kept."""
-    units = draft.integer(1, draft.sizes.channels)
+    units, fused = draft.integer(1, draft.sizes.channels), activation(draft)
     keeps = len(x.shape) > 2 and draft.boolean()  # noqa: PLR2004 - with two dimensions there is nothing to flatten
     batch = x.shape[:-1] if keeps else (math.prod(x.shape[:-1]),)
-    options = schema.FullyConnectedOptionsT(keepNumDims=keeps, fusedActivationFunction=activation(draft))
+    options = schema.FullyConnectedOptionsT(keepNumDims=keeps, fusedActivationFunction=fused.number)
     layer = _Layer(draft, x, (units, x.shape[-1]), quantized_dimension=0)
-    operands, output = layer.operands((*batch, units), needs_bias=False)
+    operands, output = layer.operands((*batch, units), fused, needs_bias=False)
     return draft.operator("FULLY_CONNECTED", operands, output, options, versions=(5 if keeps else 4, 7))
 
 
@@ -121,7 +129,7 @@ class _Layer:
         self.channels = shape[quantized_dimension]
         self.taps = self.weights.size // self.channels
 
-    def operands(self, shape: Sequence[int], *, needs_bias: bool = True) -> tuple[list[int], Signal]:
+    def operands(self, shape: Sequence[int], fused: Activation, *, needs_bias: bool = True) -> tuple[list[int], Signal]:
         """Indices of input, weights and bias, and the output of `shape`.
 
         The convolutions need a bias: CONV_2D refuses to be prepared without one, and DEPTHWISE_CONV_2D is prepared, but
@@ -145,7 +153,7 @@ class _Layer:
             indices.append(-1)
         magnitude = float(np.sqrt(np.mean(np.square(np.hypot(sums, size) * accumulators))))
         # XNNPACK wants accumulators rescaled by less than 256, and so do the 16x8 kernels' shifts.
-        params = draft.output_params(magnitude, at_least=float(accumulators.max()) / 64)
+        params = draft.output_params(magnitude, at_least=float(accumulators.max()) / 64, at_most=fused.max_scale)
         return indices, draft.output(shape, params, magnitude=magnitude)
 
     def _bias(self, scale: Array, size: float) -> tuple[int, float]:

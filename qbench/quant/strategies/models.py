@@ -32,6 +32,12 @@ class _Entry(NamedTuple):
         The types of activations that it knows.
     is_real
         Whether it reads float32.
+    keeps
+        Whether its output has the parameters of its input.
+    grows
+        Whether its output can be larger than its input.
+    is_fixed
+        Whether its output's parameters are fixed, so that its kernels take only scales of inputs that are met.
     """
 
     build: Callable[[Draft, Signal], Signal]
@@ -39,26 +45,29 @@ class _Entry(NamedTuple):
     max_rank: int | None = None
     dtypes: tuple[str, ...] = ("int8", "int16")
     is_real: bool = False
+    keeps: bool = False
+    grows: bool = False
+    is_fixed: bool = False
 
 
 REGISTRY: Mapping[str, _Entry] = MappingProxyType(
     {
-        "FULLY_CONNECTED": _Entry(layers.fully_connected, min_rank=2),
-        "CONV_2D": _Entry(layers.conv_2d, 4, 4),
-        "DEPTHWISE_CONV_2D": _Entry(layers.depthwise_conv_2d, 4, 4),
+        "FULLY_CONNECTED": _Entry(layers.fully_connected, min_rank=2, grows=True),
+        "CONV_2D": _Entry(layers.conv_2d, 4, 4, grows=True),
+        "DEPTHWISE_CONV_2D": _Entry(layers.depthwise_conv_2d, 4, 4, grows=True),
         "ADD": _Entry(elementwise.add),
         "SUB": _Entry(elementwise.sub),
         "MUL": _Entry(elementwise.mul),
-        "AVERAGE_POOL_2D": _Entry(rearranging.average_pool_2d, 4, 4),
-        "MAX_POOL_2D": _Entry(rearranging.max_pool_2d, 4, 4),
+        "AVERAGE_POOL_2D": _Entry(rearranging.average_pool_2d, 4, 4, keeps=True),
+        "MAX_POOL_2D": _Entry(rearranging.max_pool_2d, 4, 4, keeps=True),
         "MEAN": _Entry(rearranging.mean),
-        "CONCATENATION": _Entry(rearranging.concatenation),
-        "RESHAPE": _Entry(rearranging.reshape),
-        "PAD": _Entry(rearranging.pad),
-        "TRANSPOSE": _Entry(rearranging.transpose),
-        "SOFTMAX": _Entry(elementwise.softmax),
-        "LOGISTIC": _Entry(elementwise.logistic),
-        "TANH": _Entry(elementwise.tanh),
+        "CONCATENATION": _Entry(rearranging.concatenation, keeps=True, grows=True),
+        "RESHAPE": _Entry(rearranging.reshape, keeps=True),
+        "PAD": _Entry(rearranging.pad, keeps=True, grows=True),
+        "TRANSPOSE": _Entry(rearranging.transpose, keeps=True),
+        "SOFTMAX": _Entry(elementwise.softmax, is_fixed=True),
+        "LOGISTIC": _Entry(elementwise.logistic, is_fixed=True),
+        "TANH": _Entry(elementwise.tanh, is_fixed=True),
         "RELU": _Entry(elementwise.relu),
         "RELU6": _Entry(elementwise.relu6),
         "HARD_SWISH": _Entry(elementwise.hard_swish, dtypes=("int8",)),
@@ -71,6 +80,9 @@ REGISTRY: Mapping[str, _Entry] = MappingProxyType(
 
 #: Names of the operators that `operator_models` draws; ``REQUANTIZE`` is QUANTIZE on quantized values.
 OPERATORS: tuple[str, ...] = tuple(REGISTRY)
+
+
+_MAX_RANK = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +107,7 @@ class OperatorModel:
     inputs: tuple[Array, ...]
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{array.dtype}{list(array.shape)}" for array in self.inputs)
-        digest = hashlib.sha256(self.content).hexdigest()[:12]
-        return f"OperatorModel({self.operator}, {self.dtype}, {shapes}; {len(self.content)} bytes, sha256 {digest})"
+        return f"OperatorModel({self.operator}, {self.dtype}, {described(self.inputs, self.content)})"
 
 
 def operator_models(
@@ -111,6 +121,11 @@ def operator_models(
 ) -> st.SearchStrategy[OperatorModel]:
     """Return a strategy for models of one operator with inputs.
 
+    The runtime prepares and runs every one of them, with its reference kernels, its optimized ones and its default
+    delegate: what the specification fixes is so, and output scales are drawn around the one that makes outputs use the
+    range of their type. Most examples saturate nowhere, or somewhere, few everywhere. Shrinks to one element,
+    scales of 1.0 and values of the zero point.
+
     Parameters
     ----------
     operators
@@ -118,20 +133,18 @@ def operator_models(
     dtypes
         Types of the activations: ``int8``, ``int16`` or both.
     max_side, max_channels, max_batch, max_rank
-        Bounds of the shapes: of a middle, the last and the first dimension, and of how many there are.
+        Bounds of the shapes of inputs and constants: of a middle, the last and the first dimension, and of how many
+        there are (at most 5). Operators on images have 4, and FULLY_CONNECTED at least 2, whatever `max_rank` is.
 
     Raises
     ------
     hypothesis.errors.InvalidArgument
         If an operator or dtype is not known, no operator knows any of the dtypes, or a bound is below 1.
     """
-    names = _names(operators)
-    known = tuple(dtypes)
-    for dtype in known:
-        check(dtype in ("int8", "int16"), f"dtypes={known!r}: {dtype!r} is neither int8 nor int16")
+    names = checked_names(operators)
+    known = checked_dtypes(dtypes, names)
     sizes = checked_sizes(max_side=max_side, max_channels=max_channels, max_batch=max_batch, max_rank=max_rank)
     pairs = [(name, dtype) for name in names for dtype in known if dtype in REGISTRY[name].dtypes]
-    check(pairs, f"operators={names!r} know none of dtypes={known!r}")
 
     @st.composite
     def build(draw: st.DrawFn) -> OperatorModel:
@@ -147,7 +160,14 @@ def operator_models(
     return build()
 
 
-def _names(operators: str | Iterable[str] | None) -> tuple[str, ...]:
+def described(inputs: Iterable[Array], content: bytes) -> str:
+    """What tells one model from another in a line: an example that fails is printed."""
+    shapes = ", ".join(f"{array.dtype}{list(array.shape)}" for array in inputs)
+    return f"{shapes}; {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def checked_names(operators: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Names of operators, each of which is known; None is all."""
     names = OPERATORS if operators is None else (operators,) if isinstance(operators, str) else tuple(operators)
     check(names, "operators is empty: name one, or leave it out for all")
     for name in names:
@@ -155,9 +175,20 @@ def _names(operators: str | Iterable[str] | None) -> tuple[str, ...]:
     return names
 
 
+def checked_dtypes(dtypes: str | Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `dtypes`, each of which is known, that one of the operators `names` knows."""
+    known = (dtypes,) if isinstance(dtypes, str) else tuple(dtypes)
+    for dtype in known:
+        check(dtype in ("int8", "int16"), f"dtypes={known!r}: {dtype!r} is neither int8 nor int16")
+    usable = tuple(dtype for dtype in known if any(dtype in REGISTRY[name].dtypes for name in names))
+    check(usable, f"operators={tuple(names)!r} know none of dtypes={known!r}")
+    return usable
+
+
 def checked_sizes(*, max_side: int, max_channels: int, max_batch: int, max_rank: int) -> Sizes:
     """The bounds as one record, if each is an integer from 1."""
     for name, value in {"max_side": max_side, "max_channels": max_channels, "max_batch": max_batch}.items():
         check_integer(value, name, minimum=1)
     check_integer(max_rank, "max_rank", minimum=1)
+    check(max_rank <= _MAX_RANK, f"max_rank={max_rank!r} is more than the {_MAX_RANK} that all kernels take")
     return Sizes(max_side, max_channels, max_batch, max_rank)

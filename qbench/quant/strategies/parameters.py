@@ -18,6 +18,7 @@ from qbench.quant.strategies.checks import (
     check_finite,
     check_integer,
     check_order,
+    check_scales,
 )
 
 if TYPE_CHECKING:
@@ -45,15 +46,6 @@ def scales(min_scale: float = 2.0**-20, max_scale: float = 2.0**20) -> st.Search
         return np.float32(np.clip(np.float32(math.ldexp(parts[1], parts[0])), low, high))
 
     return st.tuples(exponents, fractions).map(scale)
-
-
-def _check_scales(min_scale: float, max_scale: float) -> None:
-    for value, name in ((min_scale, "min_scale"), (max_scale, "max_scale")):
-        check_finite(value, name, positive=True)
-        # Kernels compute with the inverse of a scale, which must not overflow; a denormal one's does.
-        held = np.finfo(np.float32).smallest_normal <= value <= np.finfo(np.float32).max
-        check(held, f"{name}={value!r} must be a normal float32")
-    check_order(min_scale, max_scale, "min_scale", "max_scale")
 
 
 def quantization_parameters(  # noqa: PLR0913 - one keyword for each bound
@@ -101,7 +93,7 @@ def quantization_parameters(  # noqa: PLR0913 - one keyword for each bound
     >>> quantization_parameters(dtype="int8", max_scale=1.0).example()  # doctest: +SKIP
     QuantizationParameters(scale=0.0078740157, zero_point=-3, dtype='int8')
     """
-    _check_scales(min_scale, max_scale)
+    check_scales(min_scale, max_scale)
     if isinstance(dtype, str):
         check_dtype(dtype)
     else:

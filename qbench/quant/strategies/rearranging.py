@@ -30,7 +30,7 @@ def _pool(draft: Draft, x: Signal, name: str) -> Signal:
         strideW=over.stride[1],
         filterHeight=over.kernel[0],
         filterWidth=over.kernel[1],
-        fusedActivationFunction=activation(draft),
+        fusedActivationFunction=activation(draft).number,
     )
     output = _alike(draft, x, (batch, *over.moved_over(sides), channels))
     return draft.operator(name, [x.index], output, options, versions=(2, 3))
