@@ -56,10 +56,11 @@ class Distance:
     values
         How many were compared.
     off_by_one, off_by_more
-        How many of them differ by one step, and by more. A step of integers is 1, of floating point numbers
-        the way to the next one. NaN is no step from NaN, and an infinite way from everything else.
+        How many of them differ by one step at most, and by more. A step of integers is 1, of real numbers what
+        one stored step stands for: the scale that they were dequantized with. NaN is no step from NaN, and an
+        endless way from everything else.
     largest
-        The largest difference, in steps.
+        The largest difference, in steps rounded up.
     """
 
     values: int
@@ -72,22 +73,29 @@ class Distance:
 _INCOMPARABLE = 1 << 62
 
 
-def distance(left: Sequence[Array], right: Sequence[Array]) -> Distance:
-    """How far the outputs `left` lie from the outputs `right`."""
+def distance(left: Sequence[Array], right: Sequence[Array], *, scales: Sequence[float] = ()) -> Distance:
+    """How far the outputs `left` lie from the outputs `right`.
+
+    Parameters
+    ----------
+    scales
+        Of each output, what a step of its real numbers is; 0, and none, for the way to the next float32.
+    """
     values = off_by_one = off_by_more = largest = 0
-    for first, second in zip(left, right, strict=True):
+    steps_of = [*scales, *([0.0] * (len(left) - len(scales)))]
+    for first, second, scale in zip(left, right, steps_of, strict=True):
         values += first.size
         if first.shape != second.shape or first.dtype != second.dtype:
             off_by_more, largest = off_by_more + max(first.size, 1), _INCOMPARABLE
             continue
-        steps = _steps(first, second)
+        steps = _steps(first, second, scale)
         off_by_one += int(np.count_nonzero(steps == 1))
         off_by_more += int(np.count_nonzero(steps > 1))
         largest = max(largest, int(steps.max(initial=0)))
     return Distance(values=values, off_by_one=off_by_one, off_by_more=off_by_more, largest=largest)
 
 
-def _steps(first: Array, second: Array) -> npt.NDArray[np.int64]:
+def _steps(first: Array, second: Array, scale: float) -> npt.NDArray[np.int64]:
     if first.dtype == np.bool_:
         unequal: npt.NDArray[np.bool_] = first != second
         return unequal.astype(np.int64)
@@ -96,6 +104,11 @@ def _steps(first: Array, second: Array) -> npt.NDArray[np.int64]:
         whole: npt.NDArray[np.int64] = first.astype(np.int64) - second.astype(np.int64)
         return np.abs(whole)
     steps: npt.NDArray[np.int64] = np.abs(_ordered(first) - _ordered(second))
+    if scale:
+        with np.errstate(invalid="ignore", over="ignore"):
+            ways = np.ceil(np.abs(first.astype(np.float64) - second) / scale)
+        steps = np.where(np.isfinite(ways), np.minimum(ways, _INCOMPARABLE), _INCOMPARABLE).astype(np.int64)
+        steps[first == second] = 0  # infinities too
     odd = np.isnan(first) | np.isnan(second)
     steps[odd] = np.where(np.isnan(first[odd]) & np.isnan(second[odd]), 0, _INCOMPARABLE)
     return steps

@@ -10,6 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from qbench.argument_types import count
+from qbench.conform.generated import generated_operators
 from qbench.conform.kernels import Workshop
 from qbench.conform.records import Conformance
 from qbench.conform.run import Settings, conform_artifact, conform_generated
@@ -17,7 +19,6 @@ from qbench.conform.tables import markdown, print_conformance
 from qbench.conform.verdicts import Bench
 from qbench.errors import ConfigError
 from qbench.files import replace_file
-from qbench.quant.strategies import OPERATORS
 from qbench.records import RuntimeOptions
 from qbench.runtime.fingerprint import take_fingerprint
 from qbench.session.subjects import find_contestants
@@ -35,9 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("artifacts", nargs="*", metavar="ARTIFACT", help="ids such as mnist-cnn-int8, or .tflite files; else generated")
     add("--operator", action="append", metavar="NAME", help="only this one of the generated; repeatable")
     add("--dtype", action="append", metavar="DTYPE", help="only int8 or int16 activations; repeatable")
-    add("--cases", type=int, default=defaults.cases, metavar="N", help="for each operator (%(default)s)")
+    add("--cases", type=count, default=defaults.cases, metavar="N", help="for each operator (%(default)s)")
     add("--seed", type=int, default=defaults.seed, help="makes the same cases again (%(default)s)")
-    add("--threads", type=int, default=defaults.threads, metavar="N", help="to compare with 1; 1 for no comparison")
+    add("--threads", type=count, default=defaults.threads, metavar="N", help="to compare with 1; 1 for no comparison")
     add("--base-python", metavar="PATH", help="a Python whose runtime is compared with this one's")
     add(
         "--examples", type=Path, default=Path("conform-examples"), metavar="DIR", help="for failing cases (%(default)s)"
@@ -99,12 +100,13 @@ def run_command(options: argparse.Namespace) -> int:
 
 def _chosen(options: argparse.Namespace) -> list[tuple[str, str]]:
     """The generated operators that the options leave, each with a dtype."""
-    known = sorted(OPERATORS)
+    known = generated_operators()
     for name in options.operator or []:
         if name not in known:
             raise ConfigError("--operator", found=repr(name), expected=f"one of {', '.join(known)}")
-    dtypes = options.dtype or ["int8", "int16"]
-    for dtype in dtypes:
-        if dtype not in {"int8", "int16"}:
-            raise ConfigError("--dtype", found=repr(dtype), expected="int8 or int16")
-    return [(name, dtype) for name in options.operator or known for dtype in dtypes]
+    names = options.operator or list(known)
+    dtypes = dict.fromkeys(dtype for name in names for dtype in known[name])
+    for dtype in options.dtype or []:
+        if dtype not in dtypes:
+            raise ConfigError("--dtype", found=repr(dtype), expected=" or ".join(dtypes))
+    return [(name, dtype) for name in names for dtype in known[name] if dtype in (options.dtype or dtypes)]

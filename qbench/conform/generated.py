@@ -11,6 +11,7 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 from qbench.conform.case import Case
 from qbench.quant.strategies import operator_models
+from qbench.quant.strategies.models import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from qbench.quant.strategies import OperatorModel
+
+
+def generated_operators() -> dict[str, tuple[str, ...]]:
+    """Names of the operators that can be generated, sorted, and the dtypes of activations that each knows."""
+    return {name: tuple(REGISTRY[name].dtypes) for name in sorted(REGISTRY)}
 
 
 def for_each_case(operator: str, dtype: str, use: Callable[[Case], None], *, cases: int, seed: int) -> None:

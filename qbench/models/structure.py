@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.errors import InvalidArtifactError
-from qbench.tflite.reader import read_model
 from qbench.models.operators import DTYPE_BITS, computations, float_islands, mac_operands, weight_dequantizes
 from qbench.records import TensorSpec
+from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     from qbench.tflite.graph import Model, Subgraph, Tensor

@@ -51,7 +51,8 @@ def run_graph(
     Raises
     ------
     NoOracleError
-        If an operator of the graph has no oracle; all of them are named.
+        If operators of the graph have no oracle, and all of them are named; or if the specification says nothing of
+        what one is given, such as parameters that the runtime refuses.
     ValueError
         If the inputs do not fit the graph.
     """
@@ -89,15 +90,17 @@ def run_operator(
     oracle = oracle_of(graph, operator)
     if oracle is None:
         raise NoOracleError(f"found {label(graph, operator)}, of which the int8 specification here has no oracle")
-    outputs = oracle(
-        Call(
-            operator=operator,
-            inputs=arrays,
-            input_tensors=tuple(graph.tensors[index] if index >= 0 else None for index in operator.inputs),
-            output_tensors=tuple(graph.tensors[index] for index in operator.outputs),
-            family="builtin" if family == "xnnpack" and dtype_of(graph, operator) in _UNDELEGATED else family,
-        )
+    call = Call(
+        operator=operator,
+        inputs=arrays,
+        input_tensors=tuple(graph.tensors[index] if index >= 0 else None for index in operator.inputs),
+        output_tensors=tuple(graph.tensors[index] for index in operator.outputs),
+        family="builtin" if family == "xnnpack" and dtype_of(graph, operator) in _UNDELEGATED else family,
     )
+    try:
+        outputs = oracle(call)
+    except ValueError as error:
+        raise NoOracleError(f"{label(graph, operator)}: {error}") from error
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
 

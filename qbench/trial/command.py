@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from qbench.argument_types import count, positive, probability, share, shares
 from qbench.errors import ConfigError
 from qbench.files import replace_file
 from qbench.runtime.fingerprint import take_fingerprint
+from qbench.session.subjects import find_contestants
 from qbench.trial.plot import plot_trial, require_matplotlib
 from qbench.trial.records import Noise, Trial, TrialSettings, decode_trial, encode_trial
 from qbench.trial.run import run_trial
-from qbench.session.subjects import find_contestants
 from qbench.trial.tables import print_trial
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: What a shell calls a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -37,17 +34,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     defaults = TrialSettings(subjects=())
     add = parser.add_argument
     add("subjects", nargs="*", metavar="SUBJECT_OR_FILE", help="ids such as mnist-mlp-int8, or paths of .tflite files")
-    add("--tolerance", type=_share, default=defaults.tolerance, help="of every contest, as a share (%(default)s)")
+    add("--tolerance", type=share, default=defaults.tolerance, help="of every contest, as a share (%(default)s)")
     add(
         "--slowdown",
-        type=_shares,
+        type=shares,
         action="append",
         metavar="SHARE[,SHARE...]",
         help="how much slower the candidate is made (0.1); 0 is always tried too",
     )
     add(
         "--contests",
-        type=_count,
+        type=count,
         default=defaults.contests,
         metavar="N",
         help="for each noise and slowdown, spread evenly over the subjects (%(default)s)",
@@ -59,8 +56,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a busy neighbour: none, on the contest's processor, on the way to memory (quiet); repeatable",
     )
     add("--clock", choices=("auto", "cpu", "wall"), default="auto", help="that contests believe (%(default)s)")
-    add("--limit", type=_positive, default=defaults.limit_s, metavar="S", help="seconds of a contest (%(default)s)")
-    add("--alpha", type=_probability, default=defaults.alpha, help="chance of each wrong finding (%(default)s)")
+    add("--limit", type=positive, default=defaults.limit_s, metavar="S", help="seconds of a contest (%(default)s)")
+    add("--alpha", type=probability, default=defaults.alpha, help="chance of each wrong finding (%(default)s)")
     add("--seed", type=int, help="of the order and of all lots; drawn and printed if it is not given")
     add(
         "--stored-runs",
@@ -68,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="also compare stored runs of the same subjects, as pytest-benchmark and a U test do",
     )
-    add("--stored-seconds", type=_positive, default=defaults.stored_s, metavar="S", help="of a run (%(default)s)")
+    add("--stored-seconds", type=positive, default=defaults.stored_s, metavar="S", help="of a run (%(default)s)")
     add("--json", type=Path, metavar="PATH", help="keep everything here, after each contest")
     add("--plot", type=Path, metavar="PATH.svg", help="draw ratios and findings against slowdowns")
     add("--from", type=Path, dest="kept", metavar="JSON", help="print and draw what --json kept; measure nothing")
@@ -126,7 +123,9 @@ def _read(path: Path) -> Trial:
 
 def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
     """What was measured, which Ctrl-C may cut short, and the exit status."""
-    contestants = find_contestants(tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"), command="qbench trial")
+    contestants = find_contestants(
+        tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"), command="qbench trial"
+    )
     settings = settings_of(options, tuple(contestants))
     measured: Trial | None = None
     # Drawn between contests alone: a thread that draws while something is timed would be one more neighbour.
@@ -152,41 +151,3 @@ def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
         except KeyboardInterrupt:
             return measured, _INTERRUPTED
     return measured, 0
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number")
-    return value
-
-
-def _share(text: str) -> float:
-    if (value := _number(text)) < 0:
-        raise argparse.ArgumentTypeError(f"found {text}, expected a share of at least 0, such as 0.05")
-    return value
-
-
-def _shares(text: str) -> Sequence[float]:
-    return [_share(part) for part in text.split(",")]
-
-
-def _positive(text: str) -> float:
-    if (value := _number(text)) <= 0:
-        raise argparse.ArgumentTypeError(f"found {text}, expected a number above 0")
-    return value
-
-
-def _probability(text: str) -> float:
-    if not 0 < (value := _number(text)) < 1:
-        raise argparse.ArgumentTypeError(f"found {text}, expected a number between 0 and 1")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number above 0")
-    return int(text)

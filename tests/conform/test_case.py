@@ -27,6 +27,16 @@ def test_floats_are_apart_by_the_numbers_between_them():
     assert found == Distance(values=4, off_by_one=1, off_by_more=1, largest=2)
 
 
+def test_dequantized_numbers_are_apart_by_their_scale():
+    left, right = (
+        np.array([1.0, 1.0, 1.0, np.inf, np.inf], np.float32),
+        np.array([1.0, 1.25, 1.3, np.inf, 0], np.float32),
+    )
+    found = distance([left], [right], scales=[0.25])
+    assert (found.off_by_one, found.off_by_more) == (1, 2)
+    assert distance([left[:3]], [right[:3]], scales=[0.25]).largest == 2
+
+
 def test_nan_is_only_near_nan():
     assert _distance([math.nan], [math.nan], np.float32) == Distance(values=1, off_by_one=0, off_by_more=0, largest=0)
     assert _distance([math.nan], [1.0], np.float32).off_by_more == 1
