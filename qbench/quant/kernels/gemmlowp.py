@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from qbench.quant.fixedpoint import rounding_divide_by_pot
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -84,8 +86,8 @@ def _exp_between_minus_quarter_and_0(x: npt.NDArray[np.int64], bits: Bits) -> np
     x2 = _multiply(x1, x1, bits)
     x3 = _multiply(x2, x1, bits)
     x4 = _multiply(x2, x2, bits)
-    third = _multiply(_divide_by_pot(x4, 2) + x3, _constant(1 / 3, 0, bits), bits)
-    higher = _divide_by_pot(third + x2, 1)
+    third = _multiply(rounding_divide_by_pot(x4, 2) + x3, _constant(1 / 3, 0, bits), bits)
+    higher = rounding_divide_by_pot(third + x2, 1)
     return _saturate(centre + _multiply(centre, x1 + higher, bits), bits)
 
 
@@ -113,13 +115,7 @@ def _saturate(x: npt.NDArray[np.int64], bits: Bits) -> npt.NDArray[np.int64]:
 def _constant(real: float, integer_bits: int, bits: Bits) -> np.int64:
     # Rounded to 32 bits first, whatever the width: gemmlowp writes its constants down with 32.
     wide = np.int64(np.rint(real * 2.0 ** (31 - integer_bits)))
-    return np.int64(_divide_by_pot(wide, 32 - bits))
-
-
-def _divide_by_pot(x: Any, exponent: int) -> Any:
-    """``x / 2**exponent``, halves away from zero."""
-    half = (1 << exponent) >> 1
-    return (x + half - ((x < 0) & (exponent > 0))) >> exponent
+    return np.int64(rounding_divide_by_pot(wide, 32 - bits))
 
 
 def _multiply(a: Any, b: Any, bits: Bits) -> npt.NDArray[np.int64]:

@@ -74,6 +74,23 @@ def test_builtin_adds_floats_and_is_within_1_elsewhere_than_on_x86(dtype: str, d
     check(data.draw(cases(dtype)), PROBABILITIES[dtype], "builtin", tolerance=0 if IS_X86_64 else 1)
 
 
+@pytest.mark.skipif(not IS_X86_64, reason="AArch64 has another algorithm")
+@pytest.mark.parametrize(("scale", "classes", "others"), [(0.125, 10_000, 12), (0.125, 10_000, 52), (0.1, 1000, 39)])
+def test_builtin_adds_one_after_the_other(scale: float, classes: int, others: int):
+    """Rows for which the error of that, and of adding in pairs, is one step."""
+    stored = np.full((1, classes), others, np.int8)
+    stored[0, 0] = 127
+    check((stored, 1.0, QuantizationParameters(scale)), PROBABILITIES["int8"], "builtin")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize("alike", [8, 171, 512])
+def test_builtin_rounds_halves_up(dtype: str, alike: int):
+    """512 logits alike share 256 steps: half a step each."""
+    stored = np.zeros((1, alike), dtype)
+    check((stored, 1.0, QuantizationParameters(0.1, dtype=dtype)), PROBABILITIES[dtype], "builtin")
+
+
 @pytest.mark.parametrize("family", ["reference", "builtin"])
 @settings(deadline=None, max_examples=25)
 @given(case=cases("int8"))
@@ -87,6 +104,19 @@ def test_the_delegate_leaves_it_to_the_runtime(dtype: str):
     logits = QuantizationParameters(0.1, 0, dtype=dtype)
     with pytest.raises(AssertionError, match="XNNPACK does not take SOFTMAX"):
         check((np.zeros((1, 4), dtype), 1.0, logits), PROBABILITIES[dtype], "xnnpack")
+
+
+def test_many_rows_of_16_bits():
+    rng = np.random.default_rng(5)
+    stored = rng.integers(-2000, 2001, (2000, 6)).astype(np.int16)
+    logits = QuantizationParameters(2.0**-11, dtype="int16")
+    check((stored, 1.0, logits), PROBABILITIES["int16"], "reference")
+
+
+def test_many_rows_of_8_bits_with_probabilities_of_16():
+    rng = np.random.default_rng(5)
+    stored = rng.integers(-128, 128, (5000, 3)).astype(np.int8)
+    check((stored, 1.0, QuantizationParameters(0.03)), PROBABILITIES["int16"], "reference")
 
 
 def test_the_last_axis_only():
