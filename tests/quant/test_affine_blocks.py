@@ -82,3 +82,11 @@ def test_an_array_worth_threads():
     plain = np.clip(np.rint(real / np.float32(0.02)) + 3, -128, 127).astype(np.int8)
     np.testing.assert_array_equal(quantize(real, params), plain)
     np.testing.assert_array_equal(dequantize(plain, params), (plain - np.float32(3)) * np.float32(0.02))
+
+
+@pytest.mark.usefixtures("tiny_blocks")
+def test_out_within_the_values_does_not_overwrite_what_is_still_to_be_read():
+    real = np.random.default_rng(0).uniform(-3, 3, 1000).astype(np.float32)
+    params = QuantizationParameters(0.02, 3)
+    expected = quantize(real.copy(), params)
+    assert np.array_equal(quantize(real, params, out=real.view(np.int8)[2000:3000]), expected)
