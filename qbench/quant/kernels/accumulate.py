@@ -39,8 +39,11 @@ def exact_float(depth: int, inputs: Array, input_params: QuantizationParameters)
     Raises
     ------
     ValueError
-        If float64 is too small as well.
+        If float64 is too small as well, or the activations are neither int8 nor int16: the kernels of uint8 take
+        weights with zero points and multiply scales in another way.
     """
+    if inputs.dtype not in (np.int8, np.int16):
+        raise ValueError(f"activations must be int8 or int16, got {inputs.dtype}")
     limits = np.iinfo(inputs.dtype)
     zero_point = int(input_params.zero_point)
     # Weights may have a zero point of their own in fully connected: 255 steps from it at most.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 #: What the oracles of this module give to the bit, by operator and dtype of the activations. ``int16`` is with a
-#: 64-bit bias, which is what converters write.
+#: 64-bit bias, which is what converters write. ``builtin`` is exact for more on x86 with AVX, but not everywhere.
 EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     "CONV_2D": {
         "int8": frozenset({"reference", "xnnpack"}),
@@ -28,7 +28,7 @@ EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
         "int16 with an int32 bias": frozenset({"reference"}),
     },
     "DEPTHWISE_CONV_2D": {
-        "int8": frozenset({"reference", "builtin", "xnnpack"}),
+        "int8": frozenset({"reference", "xnnpack"}),
         "int16": frozenset({"reference", "builtin"}),
     },
 }
@@ -145,8 +145,9 @@ def depthwise_conv_2d(  # noqa: PLR0913 - what the operator is given
     input_params, weight_params, output_params, stride, dilation, padding, activation
         As for `conv_2d`; scales of the weights are along axis 3.
     family
-        ``reference`` scales with rounding ``double``, ``xnnpack`` with ``float32``, and ``builtin`` with ``vector``, on
-        x86 with SSE4.1 and on ARM alike. For int16 there is one kernel, which rounds ``int64``. See `requantize`.
+        ``reference`` scales with rounding ``double``, ``xnnpack`` with ``float32``, and ``builtin`` with ``vector`` if
+        it was compiled for SSE4.1 or NEON; otherwise some values differ by one. For int16 there is one kernel, which
+        rounds ``int64``. See `requantize`.
 
     Returns
     -------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 #: What the oracle gives to the bit, by dtype of the activations. ``int16`` is with a 64-bit bias, which is what
-#: converters write.
+#: converters write, or with `quantized_bias_type` INT64 and none. ``builtin`` is exact for more on x86 with AVX.
 EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     "FULLY_CONNECTED": {
         "int8": frozenset({"reference", "xnnpack"}),

@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 #: What the oracle gives to the bit, by dtype of the activations. ``int16`` is with a 64-bit bias or none.
 EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     "TRANSPOSE_CONV": {
-        "int8": frozenset({"reference", "builtin", "xnnpack"}),
+        "int8": frozenset({"reference", "xnnpack"}),
         "int16": frozenset({"reference", "builtin"}),
         "int16 with an int32 bias": frozenset({"reference"}),
     },
@@ -63,8 +63,8 @@ def transpose_conv(  # noqa: PLR0913 - what the operator is given
     bias_dtype
         ``int32`` or ``int64``: the option `quantized_bias_type` of the operator, for int16 inputs without a bias.
     family
-        ``reference`` scales with rounding ``double``, ``xnnpack`` with ``float32`` and ``builtin`` with ``vector``. For
-        int16, ``int64`` unless the bias has 32 bits. See `requantize`.
+        ``reference`` scales with rounding ``double``, ``xnnpack`` with ``float32`` and ``builtin`` with ``vector`` if
+        it was compiled for SSE4.1 or NEON. For int16, ``int64`` unless the bias has 32 bits. See `requantize`.
 
     Returns
     -------

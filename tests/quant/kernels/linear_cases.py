@@ -88,9 +88,10 @@ def options_of(case: Case, **options: Any) -> Any:
         options["dilationHFactor"], options["dilationWFactor"] = given.get("dilation", (1, 1))
     if case.name == "DEPTHWISE_CONV_2D":
         options["depthMultiplier"] = case.weights.shape[3] // case.inputs.shape[3]
-    elif case.bias is not None and case.inputs.dtype == np.int16:
-        # Left out, it means 64 bits.
-        options.setdefault("quantizedBiasType", getattr(schema.TensorType, case.bias.dtype.name.upper()))
+    elif case.inputs.dtype == np.int16:
+        bias_dtype = given.get("bias_dtype") if case.bias is None else case.bias.dtype.name
+        if bias_dtype:
+            options.setdefault("quantizedBiasType", getattr(schema.TensorType, bias_dtype.upper()))
     return OPTIONS[case.name](**options)
 
 
@@ -118,8 +119,8 @@ def cases(draw, name: str, dtype: str, family: str, bias_dtype: str = ""):
     if has_bias:
         bias_dtype = bias_dtype or ("int64" if dtype == "int16" else "int32")
         bias = rng.normal(0, limits.max * 32 * np.sqrt(depth), units).astype(bias_dtype)
-    if name == "FULLY_CONNECTED" and bias is None and bias_dtype:
-        given["bias_dtype"] = bias_dtype
+    if name in {"FULLY_CONNECTED", "TRANSPOSE_CONV"} and bias is None and dtype == "int16":
+        given["bias_dtype"] = bias_dtype or "int64"
     return Case(name, inputs, weights, bias, input_params, weight_params, output_params, given, weights_dtype)
 
 

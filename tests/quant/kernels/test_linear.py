@@ -41,11 +41,13 @@ def test_what_is_claimed_to_be_exact_is(name: str, dtype: str, bias_dtype: str, 
         ("FULLY_CONNECTED", "int8", ""),
         ("FULLY_CONNECTED", "int16", "int32"),
         ("TRANSPOSE_CONV", "int16", "int32"),
+        ("TRANSPOSE_CONV", "int8", ""),
+        ("DEPTHWISE_CONV_2D", "int8", ""),
     ],
 )
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_ruy_is_within_one_and_exact_with_avx(name: str, dtype: str, bias_dtype: str, data: st.DataObject):
+def test_builtin_kernels_are_within_one_and_exact_with_avx(name: str, dtype: str, bias_dtype: str, data: st.DataObject):
     case = data.draw(cases(name, dtype, "builtin", bias_dtype))
     expected, found = expected_of(case, "builtin"), found_of(case, "builtin")
     assert np.abs(expected.astype(int) - found).max() <= (0 if HAS_AVX else 1)
@@ -157,10 +159,9 @@ def test_fully_connected_of_16_bits_without_a_bias_sums_up_in_what_the_operator_
     wide, out = QuantizationParameters(1.0, dtype="int16"), QuantizationParameters(2.0**18, dtype="int16")
     case = case_of("FULLY_CONNECTED", np.full((1, depth), -32768), np.full((1, depth), -128), params=(wide, ONE, out))
     case = case._replace(given={"bias_dtype": bias_dtype})
-    options = {"quantizedBiasType": {"int32": 2, "int64": 4}[bias_dtype]} if bias_dtype else {}
     wraps = bias_dtype == "int32" or (bias_dtype is None and family == "builtin")
     assert (expected_of(case, family) < 0).all() == wraps
-    np.testing.assert_array_equal(expected_of(case, family), found_of(case, family, **options))
+    np.testing.assert_array_equal(expected_of(case, family), found_of(case, family))
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,15 @@ def test_convolutions_refuse_what_is_no_convolution(oracle, arguments: dict, mes
 def test_shapes_that_do_not_fit_are_refused(name: str, inputs, weights, given: dict, message: str):
     with pytest.raises(ValueError, match=message):
         expected_of(case_of(name, np.zeros(inputs), np.zeros(weights), **given), "reference")
+
+
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"])
+def test_unsigned_activations_are_refused(name: str):
+    shape = (1, 1) if name == "FULLY_CONNECTED" else (1, 1, 1, 1)
+    params = (QuantizationParameters(1.0, dtype="uint8"), ONE, QuantizationParameters(1.0, dtype="uint8"))
+    given = {"output_shape": shape} if name == "TRANSPOSE_CONV" else {}
+    with pytest.raises(ValueError, match="activations must be int8 or int16, got uint8"):
+        expected_of(case_of(name, np.zeros(shape), np.zeros(shape), params=params, **given), "reference")
 
 
 def test_fully_connected_reads_any_shape_in_rows():

@@ -70,3 +70,14 @@ def test_int16_with_an_int32_bias_that_the_options_do_not_name_reads_two_numbers
     # 0 and 1 in 32 bits each are 2**32 in 64.
     assert found_of(case, "reference").reshape(-1)[0] == 0
     assert found_of(case, "reference", quantizedBiasType=0).reshape(-1)[0] == 2**12
+
+
+@pytest.mark.parametrize("name", ["CONV_2D", "FULLY_CONNECTED"])
+def test_a_factor_of_256_fails_in_the_delegate_instead_of_going_to_the_builtin_kernel(name: str):
+    shape = (1, 1) if name == "FULLY_CONNECTED" else (1, 1, 1, 1)
+    fine = QuantizationParameters(1 / 256)
+    case = Case(name, np.ones(shape, np.int8), np.ones(shape, np.int8), np.zeros(1, np.int32), ONE, ONE, fine, {})
+    for family in ("reference", "builtin"):
+        assert found_of(case, family).reshape(-1) == expected_of(case, family).reshape(-1) == [127]
+    with pytest.raises(RuntimeError, match="failed to create XNNPACK runtime"):
+        found_of(case, "xnnpack")
