@@ -109,6 +109,14 @@ def test_families_round_ties_in_three_ways():
     wider = case._replace(output_params=QuantizationParameters(2.0), inputs=case.inputs * 2)
     assert expected_of("MEAN", wider, "builtin").reshape(3, 8).tolist() == [up, up, away]
     assert expected_of("MEAN", wider, "reference").reshape(3, 8).tolist() == [away, away, away]
+    flat = wider._replace(keep_dims=False)  # has no way of its own
+    assert expected_of("MEAN", flat, "builtin").reshape(3, 8).tolist() == [away, away, away]
+    total = case._replace(output_params=QuantizationParameters(2.0))
+    assert expected_of("SUM", total, "builtin").reshape(3, 8).tolist() == [away, away, away]
+    assert expected_of("SUM", total, "xnnpack").reshape(3, 8).tolist() == [even, even, even]
+    for name, each in [("MEAN", case), ("MEAN", wider), ("MEAN", flat), ("SUM", total)]:
+        for family in ("builtin", "xnnpack"):
+            check(name, each, family)
 
 
 def test_the_optimized_mean_of_an_image_depends_on_the_number_of_threads():
