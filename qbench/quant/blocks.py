@@ -55,9 +55,10 @@ def spread(operand: npt.NDArray[Any], first: Block, layout: tuple[int, ...]) -> 
 
     Repeated to the size of a block if that is used often and saves numpy short inner loops.
     """
-    outer, channels, inner = layout
+    _, channels, inner = layout
     rows = first[0].stop
-    if operand.size == 1 or inner >= _SHORT_CHANNEL or first[1].stop < channels or rows == 1 or outer == 1:
+    # A block of several rows has all channels.
+    if operand.size == 1 or inner >= _SHORT_CHANNEL or rows == 1:
         return operand
     return np.ascontiguousarray(np.broadcast_to(operand, (rows, channels, inner)))
 
