@@ -2,8 +2,8 @@
 
 The 8-bit tables are computed in float32 by the C library of the host. Here float64 is rounded once, which is what a
 good expf gives in all but a few arguments of a thousand, and tanhf and expm1f, with errors up to a unit of the last
-place, less often. A last bit moves an 8-bit result where the value is halfway between two integers: for TANH, that was 2
-of 9 million values. So TANH and ELU of 8 bits are within 1, and no exactness is claimed.
+place, less often. A last bit moves an 8-bit result where the value is halfway between two integers: that was
+2 of 9 million values of TANH. So TANH and ELU of 8 bits are within 1, and no exactness is claimed.
 """
 
 from __future__ import annotations
