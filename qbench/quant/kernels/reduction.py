@@ -112,8 +112,9 @@ def sum_(
     """Sum over axes: ``(sum - count * input_zero) * input_scale / output_scale + output_zero``.
 
     ``reference`` scales in fixed point, ``builtin`` in float32 with halves away from zero, ``xnnpack`` in
-    float32 with halves to even. The runtime's reference kernel reads every tensor as uint8, and so
-    computes something else for int8 and int16: this oracle gives what was meant.
+    float32 with halves to even. Two kernels do not compute what this oracle gives, which is what they mean: the
+    reference kernel reads every tensor as uint8, int8 and int16 too; and what leaves 32 bits in the optimized one,
+    of inputs with a scale of more than ``2**31 / |sum|`` times the output's, becomes the lowest value.
 
     Parameters
     ----------
