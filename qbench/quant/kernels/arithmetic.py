@@ -71,6 +71,8 @@ def add(
     8 bits, 15 for int16), add, and bring the sum to the output's scale; each of the three steps rounds as
     `multiply_by_quantized_multiplier` does. XNNPACK rounds once: with the integers ``m = rint(scale / output_scale *
     2**shift)``, the larger of which has 21 bits, ``(m_a * (a - a_zero) + m_b * (b - b_zero) + 2**(shift-1)) >> shift``.
+    The optimized kernels (``builtin``) may be off by one, and 8-bit ones wrap where a sum is ``2**15`` or more of the
+    output's steps before it is clamped; this oracle gives what ``reference`` gives.
 
     Parameters
     ----------
@@ -143,7 +145,8 @@ def mul(
     """``activation(a * b)``: ``(a - a_zero) * (b - b_zero)`` scaled by ``a_scale * b_scale / output_scale``.
 
     The factor is computed in float32. The runtime scales by its significand and shift, rounding twice; XNNPACK
-    multiplies in float32 and rounds halves to even.
+    multiplies in float32 and rounds halves to even. The optimized 8-bit kernel narrows to 16 bits before it clamps,
+    and so wraps where a result is ``2**15`` or more of the output's steps; this oracle clamps.
 
     Parameters
     ----------
