@@ -100,6 +100,38 @@ def test_weights_of_fully_connected_may_have_a_zero_point(family: str, dtype: st
     assert (expected_of(unmoved, family) != expected).any()
 
 
+@pytest.mark.parametrize(("zero_point", "expected"), [(77, 0), (0, 1)])
+def test_int16_weights_with_a_zero_point_go_to_the_reference_kernel(zero_point: int, expected: int):
+    # A quarter: rounded at the high half first, it becomes a half, and that 1.
+    params = (
+        QuantizationParameters(1.0, dtype="int16"),
+        QuantizationParameters(1.0, zero_point),
+        QuantizationParameters(4.0, dtype="int16"),
+    )
+    case = case_of("FULLY_CONNECTED", [[1]], [[zero_point + 1]], np.zeros(1, np.int32), params=params)
+    assert expected_of(case, "builtin").tolist() == [[expected]]
+    if expected == 0 or HAS_AVX:
+        assert found_of(case, "builtin").tolist() == [[expected]]
+
+
+def test_builtin_fully_connected_with_one_scale_multiplies_scales_in_float32():
+    stored = np.arange(-32768, 32768).reshape(-1, 1)
+    params = (
+        QuantizationParameters(0.013, dtype="int16"),
+        QuantizationParameters(0.37),
+        QuantizationParameters(0.6131, dtype="int16"),
+    )
+    case = case_of("FULLY_CONNECTED", stored, [[127]], np.zeros(1, np.int32), params=params)
+    expected, found = expected_of(case, "builtin"), found_of(case, "builtin")
+    assert np.abs(expected.astype(int) - found).max() <= (not HAS_AVX)
+    # Two scales, even if they are equal, are multiplied in float64.
+    both = QuantizationParameters([0.37, 0.37], quantized_dimension=0)
+    twice = case._replace(weights=np.repeat(case.weights, 2, axis=0), bias=np.zeros(2, np.int32), weight_params=both)
+    expected_twice, found_twice = expected_of(twice, "builtin"), found_of(twice, "builtin")
+    assert np.abs(expected_twice.astype(int) - found_twice).max() <= (not HAS_AVX)
+    assert (expected_twice[:, :1] != expected).any()
+
+
 def test_depthwise_is_one_group_for_each_channel():
     rng = np.random.default_rng(6)
     inputs = rng.integers(-128, 128, (2, 7, 6, 5)).astype(np.int8)
