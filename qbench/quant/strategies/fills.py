@@ -23,15 +23,15 @@ _STYLES = st.sampled_from(("as they are", "sparse", "one-sided", "spread"))
 @cache
 def _palettes(low: int, high: int, origin: int) -> st.SearchStrategy[list[int]]:
     """A few values from `low` to `high`, as distances from `origin`: often an end; shrinks to 0."""
-    ends = st.sampled_from((0, low - origin, high - origin))
+    ends = st.sampled_from((low - origin, high - origin))
     return st.lists(st.one_of(integers(low - origin, high - origin), ends), min_size=1, max_size=6)
 
 
 def fill_array(draw: st.DrawFn, shape: tuple[int, ...], low: int, high: int, origin: int) -> Array:
     """int64 array of `shape` with values from `low` to `high` that shrinks to `origin` everywhere.
 
-    A few draws whatever the size: a palette of values, a seed that picks from it for each element (0 is the first for
-    all), and how. No value lies farther from the origin than the palette's do: what fails because a value is large
+    A few draws whatever the size: a palette of values, a seed that picks from it and the origin for each element (0 is
+    the first for all), and how. No value lies farther from the origin than the palette's do: what fails because a value is large
     fails with the palette alone, and so shrinks to one value without a seed. An array of a smaller size is the
     beginning of the larger one.
     """
@@ -44,10 +44,13 @@ def fill_array(draw: st.DrawFn, shape: tuple[int, ...], low: int, high: int, ori
     picks, gains = np.random.default_rng(seed).random((size, 2)).T
     if style == "sparse":
         picks = np.maximum(0, 8 * picks - 7)
-    distances = palette[(picks * len(palette)).astype(np.int64)]
+    distances = np.append(palette, 0)[(picks * (len(palette) + 1)).astype(np.int64)]
     if style in ("one-sided", "spread"):
-        distances = np.rint(distances * (gains if style == "one-sided" else 2 * gains - 1)).astype(np.int64)
-    return np.clip(origin + distances, low, high).reshape(shape)
+        # Half of the elements are what the palette has: fewer are left to a seed that cannot shrink.
+        parts = 2 * gains if style == "one-sided" else 4 * gains - 2
+        distances = np.rint(distances * np.clip(parts, -1, 1)).astype(np.int64)
+    stored: Array = np.clip(origin + distances, low, high)
+    return stored.reshape(shape)
 
 
 def fill_reals(draw: st.DrawFn, shape: tuple[int, ...], magnitude: float) -> Array:

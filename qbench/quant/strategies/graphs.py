@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ _MANY = 4096
 _MODERATE = (2.0**-22, 2.0**10)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GraphModel:
     """A small quantized `.tflite`, and inputs to run it on.
 
@@ -48,6 +48,11 @@ class GraphModel:
 
     def __repr__(self) -> str:
         return f"GraphModel({' -> '.join(self.operators)}, {self.dtype}, {described(self.inputs, self.content)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - the protocol of hypothesis and IPython
+        """Hypothesis would print all bytes of a dataclass that fails."""
+        del cycle
+        printer.text(repr(self))
 
 
 def graph_models(
@@ -97,18 +102,21 @@ def graph_models(
     def build(draw: st.DrawFn) -> GraphModel:
         dtype = draw(st.sampled_from(known))
         usable = [name for name in names if dtype in REGISTRY[name].dtypes]
-        draft, path = Draft(draw, dtype, sizes), []
-        count = draft.integer(min_operators, max_operators)
-        x, begins = _begin(draft, usable)
-        path += ["QUANTIZE"] * begins
-        for _ in range(count):
-            names_here = [name for name in usable if _takes(name, x, dtype)]
-            if not names_here:
+        draft = Draft(draw, dtype, sizes)
+        x, path = _begin(draft, usable)
+        first = len(path)
+        while len(path) - first < max_operators:
+            # The decision to go on and the operator are one step, which shrinking can take away.
+            step = draw(
+                st.builds(
+                    _step, st.just(draft), st.just(x), st.just(usable), st.just(len(path) - first >= min_operators)
+                )
+            )
+            if step is None:
                 break
-            path.append(draft.choice(*names_here))
-            y = REGISTRY[path[-1]].build(draft, x)
             draft.earlier.append(x)
-            x = y
+            name, x = step
+            path.append(name)
         if draft.boolean():
             x = REGISTRY["DEQUANTIZE"].build(draft, x)
             path.append("DEQUANTIZE")
@@ -118,13 +126,25 @@ def graph_models(
     return build()
 
 
-def _begin(draft: Draft, names: list[str]) -> tuple[Signal, bool]:
-    """The first quantized tensor, of a shape that one of `names` takes, and whether it comes from a QUANTIZE."""
+def _begin(draft: Draft, names: list[str]) -> tuple[Signal, list[str]]:
+    """The first quantized tensor, of a shape that one of `names` takes, and the operators that it comes from."""
     entry = REGISTRY[draft.choice(*names)]
     shape = draft.shape(entry.min_rank, entry.max_rank)
     if draft.boolean():
-        return REGISTRY["QUANTIZE"].build(draft, draft.real_input(shape, draft.choice(1.0, 8.0))), True
-    return draft.input(shape, draft.params()), False
+        return REGISTRY["QUANTIZE"].build(draft, draft.real_input(shape, draft.choice(1.0, 8.0))), ["QUANTIZE"]
+    return draft.input(shape, draft.params()), []
+
+
+def _step(draft: Draft, x: Signal, names: list[str], may_stop: bool) -> tuple[str, Signal] | None:  # noqa: FBT001
+    """A further operator on `x`, its name and what it gives; None to stop, or if none of `names` takes `x`."""
+    if may_stop and draft.integer(0, 3) == 0:
+        return None
+    # What does not fit gives way to the next in the list: what is chosen keeps its meaning when shapes shrink.
+    place = draft.integer(0, len(names) - 1)
+    for name in names[place:] + names[:place]:
+        if _takes(name, x, draft.dtype):
+            return name, REGISTRY[name].build(draft, x)
+    return None
 
 
 def _takes(name: str, x: Signal, dtype: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -85,7 +85,7 @@ OPERATORS: tuple[str, ...] = tuple(REGISTRY)
 _MAX_RANK = 5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OperatorModel:
     """A `.tflite` of one operator, and inputs to run it on.
 
@@ -108,6 +108,11 @@ class OperatorModel:
 
     def __repr__(self) -> str:
         return f"OperatorModel({self.operator}, {self.dtype}, {described(self.inputs, self.content)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - the protocol of hypothesis and IPython
+        """Hypothesis would print all bytes of a dataclass that fails."""
+        del cycle
+        printer.text(repr(self))
 
 
 def operator_models(

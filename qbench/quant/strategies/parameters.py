@@ -81,7 +81,7 @@ def quantization_parameters(  # noqa: PLR0913 - one keyword for each bound
     quantized_dimension
         The axis of the channels, if there are any.
     narrow_range
-        Whether the lowest value is left unused, or a strategy for that.
+        Whether the lowest value is left unused, or a strategy for that. ``uint8`` never leaves it.
 
     Raises
     ------
@@ -116,6 +116,7 @@ def quantization_parameters(  # noqa: PLR0913 - one keyword for each bound
     def build(draw: st.DrawFn) -> QuantizationParameters:
         name, narrow, count = draw(dtypes), draw(as_strategy(narrow_range)), draw(as_strategy(channels))
         check_dtype(name)
+        narrow = narrow and name != "uint8"
         points = _zero_points(name, symmetric=symmetric, bounds=(min_zero_point, max_zero_point), narrow=narrow)
         if count is None:
             return QuantizationParameters(draw(scale), draw(points), dtype=name, narrow_range=narrow)
