@@ -59,7 +59,10 @@ def build_operator(
             inputs.append(indices[-1])
     outputs = [
         graph.tensor(
-            f"output{number}", result.shape, result.params.dtype if result.params else result.dtype, _affine(result.params)
+            f"output{number}",
+            result.shape,
+            result.params.dtype if result.params else result.dtype,
+            _affine(result.params),
         )
         for number, result in enumerate(results)
     ]

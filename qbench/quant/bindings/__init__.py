@@ -38,9 +38,6 @@ _EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     for name, claims in module.EXACT.items()
 }
 
-#: What QUANTIZE reads: real numbers, or stored ones under other parameters.
-_QUANTIZABLE = frozenset({"float32", "int8", "uint8", "int16"})
-
 #: Places of the activations and the bias among the inputs, where they are not 0 and 2.
 _ACTIVATIONS, _BIAS = {"TRANSPOSE_CONV": 2}, {"TRANSPOSE_CONV": 3}
 
@@ -70,10 +67,7 @@ def claims_exact(graph: Subgraph, operator: Operator, family: Family) -> bool:
 
 
 def dtype_of(graph: Subgraph, operator: Operator) -> str:
-    """The dtype that an oracle is chosen by: of the activations that are read, of QUANTIZE that is written."""
+    """The dtype that an oracle is chosen by: of the activations that the operator reads."""
     if not operator.inputs:
         return ""
-    read = graph.tensors[operator.inputs[_ACTIVATIONS.get(operator.name, 0)]].dtype
-    if operator.name == "QUANTIZE" and read in _QUANTIZABLE:
-        return graph.tensors[operator.outputs[0]].dtype
-    return read
+    return graph.tensors[operator.inputs[_ACTIVATIONS.get(operator.name, 0)]].dtype
