@@ -88,9 +88,13 @@ def test_stored_values_come_back(
 
 @roundtrip
 @given(data=st.data())
-def test_kernels_quantize_as_qbench_does(
+def test_kernels_quantize_as_qbench_does_but_for_ties(
     ends: list[QuantizationParameters], interpreter: TfliteInterpreter, data: st.DataObject
 ) -> None:
     params = data.draw(st.sampled_from(ends))
-    real = data.draw(real_arrays(params, ties=False, outside=False))  # kernels round ties as they like
-    np.testing.assert_array_equal(by_kernels(real, params, interpreter), quantize(real, params))
+    real = data.draw(real_arrays(params, outside=False))
+    steps = real.astype(np.float64) / float(params.scale)
+    # Each kernel rounds ties as it likes, and to one that multiplies by 1 / scale, values next to them are ties.
+    near_tie = np.abs(np.abs(steps) % 1 - 0.5) <= (np.abs(steps) + 1) * 2.0**-21
+    difference = by_kernels(real, params, interpreter).astype(int) - quantize(real, params)
+    assert np.all(np.abs(difference) <= near_tie)
