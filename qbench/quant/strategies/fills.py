@@ -31,9 +31,9 @@ def fill_array(draw: st.DrawFn, shape: tuple[int, ...], low: int, high: int, ori
     """int64 array of `shape` with values from `low` to `high` that shrinks to `origin` everywhere.
 
     A few draws whatever the size: a palette of values, a seed that picks from it and the origin for each element (0 is
-    the first for all), and how. No value lies farther from the origin than the palette's do: what fails because a value is large
-    fails with the palette alone, and so shrinks to one value without a seed. An array of a smaller size is the
-    beginning of the larger one.
+    the first for all), and how. No value lies farther from the origin than the palette's do: what fails because a value
+    is large fails with the palette alone, and so shrinks to one value without a seed. An array of a smaller size is
+    the beginning of the larger one.
     """
     size = math.prod(shape)
     palette = np.array(draw(_palettes(low, high, origin)), np.int64)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -16,7 +16,9 @@ from qbench.tflite.reader import read_model
 from .running import FAMILIES, run, saturates
 
 #: What is looked for is found in any run, or the strategy has become worse.
-SEARCH = settings(deadline=None, max_examples=2000, database=None, derandomize=True)
+SEARCH = settings(
+    deadline=None, max_examples=2000, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
+)
 
 
 def only_operator(model):
@@ -71,17 +73,17 @@ def test_int16_has_no_zero_points(model):
     assert not any(tensor.zero_points.any() for tensor in subgraph.tensors)
 
 
+COMPUTING = ["FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "SUB", "MUL", "MEAN", "LEAKY_RELU", "REQUANTIZE"]
+MOVING = ["AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION", "RESHAPE", "PAD", "TRANSPOSE", "RELU", "RELU6", "QUANTIZE"]
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
-@pytest.mark.parametrize(
-    "operator", [name for name in OPERATORS if name not in ("DEQUANTIZE", "SOFTMAX", "LOGISTIC", "TANH")]
-)
-def test_outputs_mostly_say_something_and_sometimes_saturate(operator, dtype):
-    if (operator, dtype) == ("HARD_SWISH", "int16"):
-        pytest.skip("no such kernel")
+@pytest.mark.parametrize("operators", [COMPUTING, MOVING], ids=["computing", "moving"])
+def test_outputs_mostly_say_something_and_sometimes_saturate(operators, dtype):
     seen = Counter()
 
-    @settings(deadline=None, max_examples=150, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-    @given(operator_models(operator, dtypes=dtype))
+    @settings(deadline=None, max_examples=300, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(operator_models(operators, dtypes=dtype))
     def count(model):
         output, detail = run(model)
         if output.size < 8:
@@ -92,14 +94,16 @@ def test_outputs_mostly_say_something_and_sometimes_saturate(operator, dtype):
         seen["zero"] += (output == detail["quantization"][1]).all()
 
     count()
-    assert seen["large"] >= 20
-    assert seen["some"] >= 0.02 * seen["large"]
+    assert seen["large"] >= 150
+    assert 0.1 * seen["large"] <= seen["some"] <= 0.7 * seen["large"]
     assert seen["all"] <= 0.15 * seen["large"]
-    assert seen["zero"] <= 0.25 * seen["large"]
+    assert seen["zero"] <= 0.3 * seen["large"]
 
 
 def test_the_smallest_model_with_a_stride():
-    strided = find(operator_models("CONV_2D"), lambda model: only_operator(model).options["stride_h"] == 2, settings=SEARCH)
+    strided = find(
+        operator_models("CONV_2D"), lambda model: only_operator(model).options["stride_h"] == 2, settings=SEARCH
+    )
     assert strided.inputs[0].shape == (1, 1, 1, 1)
     assert not strided.inputs[0].any()
 
@@ -113,7 +117,7 @@ def test_the_smallest_model_with_a_dilation():
     assert model.inputs[0].size <= 3
 
 
-@pytest.mark.parametrize("operator", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD", "MUL", "MEAN"])
+@pytest.mark.parametrize("operator", ["CONV_2D", "ADD", "MEAN"])
 def test_the_smallest_model_with_an_output_that_is_not_zero(operator):
     def speaks(model):
         output, detail = run(model)
@@ -128,16 +132,24 @@ def test_the_smallest_model_with_an_output_that_is_not_zero(operator):
 
 @pytest.mark.parametrize("operator", ["CONV_2D", "RELU", "CONCATENATION", "REQUANTIZE"])
 def test_the_smallest_model_that_saturates(operator):
-    model = find(operator_models(operator, dtypes="int8"), lambda model: saturates(run(model)[0]).any(), settings=SEARCH)
+    model = find(
+        operator_models(operator, dtypes="int8"), lambda model: saturates(run(model)[0]).any(), settings=SEARCH
+    )
     assert all(array.size == 1 for array in model.inputs)
+
+
+def test_one_wrong_value_is_found_alone():
+    # As if a kernel were wrong for one stored value, wherever it stands.
+    model = find(operator_models("RELU", dtypes="int8"), lambda model: (model.inputs[0] == -128).any(), settings=SEARCH)
+    assert model.inputs[0].tolist() == [-128]
 
 
 def test_the_simplest_of_all():
     model = find(operator_models(), lambda _: True, settings=SEARCH)
-    assert model.operator == OPERATORS[0]
-    assert [array.tolist() for array in model.inputs] == [[[0]]]
+    assert [array.size for array in model.inputs] == [1] * len(model.inputs)
+    assert not any(array.any() for array in model.inputs)
     tensors = read_model(model.content).subgraphs[0].tensors
-    assert {float(scale) for tensor in tensors[:2] for scale in tensor.scales} == {1.0}
+    assert {float(scale) for tensor in tensors[:1] for scale in tensor.scales} <= {1.0, 2.0**-6}
 
 
 def test_a_model_is_shown_in_a_line():
