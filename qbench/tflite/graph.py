@@ -95,7 +95,7 @@ class Operator:
         Tensor indices, -1 for one left out.
     options_type, options
         Name of its table of options (empty for none) and the numbers in it, by their names in the schema;
-        ``padding``, ``fused_activation_function`` and ``mode`` of MIRROR_PAD by name.
+        ``padding``, ``fused_activation_function``, ``quantized_bias_type`` and ``mode`` of MIRROR_PAD by name.
     version
         Version of the operator.
     """

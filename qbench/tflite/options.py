@@ -10,7 +10,11 @@ import re
 from typing import Any
 
 #: Enumerations of the schema by the field that holds one of their numbers.
-_ENUMERATIONS = {"padding": "Padding", "fused_activation_function": "ActivationFunctionType"}
+_ENUMERATIONS = {
+    "padding": "Padding",
+    "fused_activation_function": "ActivationFunctionType",
+    "quantized_bias_type": "TensorType",
+}
 _MIRROR_PAD = ("MirrorPadOptions", "mode", "MirrorPadMode")
 
 

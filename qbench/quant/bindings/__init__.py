@@ -59,11 +59,18 @@ def claims_exact(graph: Subgraph, operator: Operator, family: Family) -> bool:
     dtype = dtype_of(graph, operator)
     if operator.name in moved.ORACLES and dtype not in claims:
         return True  # Control values of other types: nothing is computed with them.
-    bias = _BIAS.get(operator.name, 2)
-    if operator.name in weighted.ORACLES and len(operator.inputs) > bias and operator.inputs[bias] >= 0:
-        with_bias = f"{dtype} with an {graph.tensors[operator.inputs[bias]].dtype} bias"
+    if operator.name in weighted.ORACLES:
+        with_bias = f"{dtype} with an {_bias_dtype(graph, operator)} bias"
         return family in claims.get(with_bias, claims.get(dtype, frozenset()))
     return family in claims.get(dtype, frozenset())
+
+
+def _bias_dtype(graph: Subgraph, operator: Operator) -> str:
+    """The dtype of the bias, or of the accumulator where it is left out: 32 bits if no option says otherwise."""
+    place = _BIAS.get(operator.name, 2)
+    if len(operator.inputs) > place and operator.inputs[place] >= 0:
+        return graph.tensors[operator.inputs[place]].dtype
+    return weighted.bias_dtype(operator) or "int32"
 
 
 def dtype_of(graph: Subgraph, operator: Operator) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qbench.quant.call import Call, Oracle
+    from qbench.tflite.graph import Operator
 
 _BIAS = 2
 
@@ -33,12 +34,19 @@ def _windowed(call: Call) -> dict[str, Any]:
     }
 
 
+def bias_dtype(operator: Operator) -> str | None:
+    """The dtype that the options give a bias; it tells kernels without one how wide to accumulate."""
+    named = str(operator.options.get("quantized_bias_type", "")).lower()
+    return named if named in {"int32", "int64"} else None
+
+
 def _fully_connected(call: Call) -> Any:
     return linear.fully_connected(
         call.array(0),
         call.array(1),
         call.optional(_BIAS),
         keep_num_dims=bool(call.option("keep_num_dims")),
+        bias_dtype=bias_dtype(call.operator),
         **_weighted(call),
     )
 
@@ -65,6 +73,7 @@ def _transpose_conv(call: Call) -> Any:
         stride=call.pair("stride_h", "stride_w"),
         padding=call.option("padding"),
         activation=call.activation,
+        bias_dtype=bias_dtype(call.operator),
         family=call.family,
     )
 
