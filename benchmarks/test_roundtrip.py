@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 # Other work on the machine is no failure. Fixtures are the same for all examples of a test, which only read them.
+# Every example builds an interpreter, so a profile's number of examples is taken for a quarter.
 roundtrip = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None,
+    max_examples=max(1, settings.default.max_examples // 4),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

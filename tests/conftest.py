@@ -1,22 +1,14 @@
-"""Profiles of hypothesis, and fixtures for tests that run pytest in a small project of their own."""
+"""Fixtures for tests that run pytest in a small project of their own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 from small_project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# The same examples in every run: what a pull request did not touch does not fail on it.
-settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True)
-# New examples in every run, each printed so that it can be had again.
-settings.register_profile("thorough", max_examples=2000, deadline=None, derandomize=False, print_blob=True)
-# This file is imported before hypothesis's plugin is configured: --hypothesis-profile comes later and wins.
-settings.load_profile("quick")
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.family import FAMILIES
+from quant.budget import examples
 from quant.conversions import convert
 from quant.kernel_lab import Operand, Result, run_operator
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from qbench.quant.family import Family
 
-ordinary = settings(deadline=None, max_examples=12)
+ordinary = examples(12)
 LAYERS = ["FULLY_CONNECTED", "CONV_2D"]
 KERNELS = [("int8", family) for family in FAMILIES] + [("int16", "reference"), ("int16", "builtin")]
 every_layer = pytest.mark.parametrize("name", LAYERS)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.family import FAMILIES
+from quant.budget import examples
 from quant.conversions import convert
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ KERNELS = [(dtype, family) for dtype in DTYPES for family in FAMILIES if (dtype,
 every_kernel = pytest.mark.parametrize(("dtype", "family"), KERNELS)
 
 #: Other work on the machine is no failure, and one example is hundreds of values.
-ordinary = settings(deadline=None, max_examples=20)
+ordinary = examples(20)
 
 #: One operation in float32 is off by half of this at most; a kernel does three or four, the comparison some more.
 ULPS = 2.0**-21

@@ -6,18 +6,19 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels.activation_range import activation_range
+from quant.budget import examples
 from quant.kernels.drawn_params import scales
 from quant.kernels.linear_cases import ACTIVATIONS, Case, found_of
 
 
 @pytest.mark.parametrize("family", ["reference", "builtin", "xnnpack"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     scale=scales(-7, 4) | st.sampled_from([0.8, 4.0, 12.0, 2.4, 6 / 2.5, 6 / 3.5]), zero_point=st.integers(-128, 127)
 )

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels import arithmetic
+from quant.budget import examples
 from quant.kernel_lab import Operand, Result, build_operator, run_operator
 from quant.kernels.drawn_params import IS_X86_64, scales
 
@@ -125,7 +126,7 @@ def test_the_kernels_give_what_the_oracle_gives(name: str, dtype: str, family: s
     tolerance = 1 if (name, family) == ("MUL", "xnnpack") and not IS_X86_64 else 0
     options = {} if name == "MUL" else {"pot_scale_int16": False}
 
-    @settings(deadline=None, max_examples=20)
+    @examples(20)
     @given(cases(name, dtype))
     def holds(case: Case):
         check(name, case, family, tolerance=tolerance, **options)
@@ -153,7 +154,7 @@ def test_every_pair_of_stored_values(name: str, dtype: str, family: str):
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
 def test_the_optimized_add_is_within_one(dtype: str):
-    @settings(deadline=None, max_examples=20)
+    @examples(20)
     @given(cases("ADD", dtype))
     def holds(case: Case):
         check("ADD", case, "builtin", tolerance=1, pot_scale_int16=False)
@@ -186,7 +187,7 @@ def test_scalars_and_six_axes(name: str):
 
 @pytest.mark.parametrize("name", ["ADD", "SUB"])
 @pytest.mark.parametrize("family", ["reference", "builtin"])
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(data=st.data())
 def test_powers_of_two_in_16_bits_are_shifted(name: str, family: str, data):
     exponent, right = data.draw(st.integers(-12, 3)), data.draw(st.integers(0, 15))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels.conversion import EXACT, dequantize, quantize, requantize
+from quant.budget import examples
 from quant.kernel_lab import Operand, Result, run_operator
 from quant.kernels.drawn_params import IS_X86_64, all_values, params
 
@@ -38,7 +39,7 @@ def reals(draw, scale: np.ndarray, zero_point: int, dtype: str, shape: tuple[int
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", [*BYTES, "int16"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_quantize(dtype: str, family: str, data):
     assert family in EXACT["QUANTIZE"]["float32"]
@@ -52,7 +53,7 @@ def test_quantize(dtype: str, family: str, data):
 
 @pytest.mark.parametrize("family", ["reference", "builtin"])
 @pytest.mark.parametrize("dtype", [*BYTES, "int16"])
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(data=st.data())
 def test_quantize_and_dequantize_channels(dtype: str, family: str, data):
     limits = np.iinfo(dtype)
@@ -105,7 +106,7 @@ def requantizations(draw, dtype: str, output_dtype: str):
 
 @pytest.mark.parametrize(("dtype", "output_dtype"), PAIRS)
 @pytest.mark.parametrize("family", ["reference", "builtin"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_requantize(family: str, dtype: str, output_dtype: str, data):
     assert family in EXACT["QUANTIZE"][dtype]
@@ -117,7 +118,7 @@ def test_requantize(family: str, dtype: str, output_dtype: str, data):
 
 
 @pytest.mark.parametrize("dtype", BYTES)
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_requantize_in_the_delegate(dtype: str, data):
     input_params, ratio = data.draw(params(dtype, -12, 8)), data.draw(params(dtype, -6.9, 7.9))
@@ -178,7 +179,7 @@ def test_three_families_three_results():
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", [*BYTES, "int16"])
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(data=st.data())
 def test_dequantize(dtype: str, family: str, data):
     input_params = data.draw(params(dtype))

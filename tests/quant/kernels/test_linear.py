@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
@@ -12,6 +12,7 @@ from qbench.quant.kernels import accumulate, convolution, linear, transpose_conv
 from qbench.quant.kernels.convolution import conv_2d, depthwise_conv_2d
 from qbench.quant.kernels.linear import fully_connected
 from qbench.quant.kernels.transpose_convolution import transpose_conv
+from quant.budget import examples
 from quant.kernels.linear_cases import HAS_AVX, ORACLES, Case, cases, expected_of, found_of
 
 CLAIMS = [
@@ -24,7 +25,7 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize(("name", "dtype", "bias_dtype", "family"), CLAIMS)
-@settings(deadline=None, max_examples=40)  # other work on the machine is no failure
+@examples(40)  # other work on the machine is no failure
 @given(data=st.data())
 def test_what_is_claimed_to_be_exact_is(name: str, dtype: str, bias_dtype: str, family: str, data: st.DataObject):
     case = data.draw(cases(name, dtype, family, bias_dtype))
@@ -45,7 +46,7 @@ def test_what_is_claimed_to_be_exact_is(name: str, dtype: str, bias_dtype: str, 
         ("DEPTHWISE_CONV_2D", "int8", ""),
     ],
 )
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_builtin_kernels_are_within_one_and_exact_with_avx(name: str, dtype: str, bias_dtype: str, data: st.DataObject):
     case = data.draw(cases(name, dtype, "builtin", bias_dtype))
@@ -165,7 +166,7 @@ def test_depthwise_is_one_group_for_each_channel():
 
 
 @pytest.mark.parametrize("name", ["CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"])
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(data=st.data())
 def test_examples_in_one_call_do_not_depend_on_each_other(name: str, data: st.DataObject):
     case = data.draw(cases(name, "int8", "reference"))

@@ -19,6 +19,7 @@ from qbench.quant.kernels.requantize import (
     requantizer,
     xnnpack_factor,
 )
+from quant.budget import examples
 from quant.kernels.drawn_params import IS_X86_64, scales
 from quant.kernels.linear_cases import CHANNEL_AXIS, HAS_AVX, Case, expected_of, found_of
 
@@ -142,7 +143,7 @@ LIMITS = np.array([0, 1, 2**24, -(2**24), 2**30, -(2**30), 2**31 - 1, -(2**31), 
 
 @pytest.mark.parametrize("family", ["reference", "builtin", "xnnpack"])
 @pytest.mark.parametrize("name", ["FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(factor=scales(-32, 8), zero_point=st.sampled_from([-128, -1, 0, 1, 127]))
 def test_accumulators_over_all_32_bits(name: str, family: str, factor: float, zero_point: int):
     assume(factor < 256)  # the delegate takes no more

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels.lookup import EXACT, elu, logistic, tanh
+from quant.budget import examples
 from quant.kernel_lab import Operand, Result, run_operator
 from quant.kernels.drawn_params import all_values, params
 
@@ -37,7 +38,7 @@ def differences(name: str, input_params, output_params, family: str) -> np.ndarr
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_logistic_of_8_bits(dtype: str, family: str, data):
     assert family in EXACT["LOGISTIC"][dtype]
@@ -46,7 +47,7 @@ def test_logistic_of_8_bits(dtype: str, family: str, data):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_tanh_of_8_bits(dtype: str, family: str, data):
     output_params = data.draw(st.just(RANGE["TANH", dtype]) | params(dtype, -10, -4))
@@ -56,7 +57,7 @@ def test_tanh_of_8_bits(dtype: str, family: str, data):
 
 
 @pytest.mark.parametrize("family", ["builtin", "xnnpack"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_elu(family: str, data):
     missed = differences("ELU", data.draw(params("int8", -14, 4)), data.draw(params("int8", -14, 4)), family)
@@ -79,7 +80,7 @@ def test_16_bits(name: str, scale: float, family: str):
 
 
 @pytest.mark.parametrize("name", ["LOGISTIC", "TANH"])
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(input_params=params("int16", -20, -4))
 def test_16_bits_of_any_scale(name: str, input_params):
     assert not differences(name, input_params, INT16_RANGE, "reference").any()

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels import pooling
+from quant.budget import examples
 from quant.kernel_lab import Operand, Result, run_operator
 from quant.kernels.drawn_params import params
 
@@ -95,7 +96,7 @@ def check(name: str, case: Case, family: str, **other) -> None:
 
 @pytest.mark.parametrize(("name", "dtype", "family"), CLAIMS)
 def test_the_kernels_give_what_the_oracle_gives(name: str, dtype: str, family: str):
-    @settings(deadline=None, max_examples=25)
+    @examples(25)
     @given(cases(dtype, delegated=family == "xnnpack"))
     def holds(case: Case):
         check(name, case, family)

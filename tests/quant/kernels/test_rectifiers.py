@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels.rectifiers import EXACT, hard_swish, leaky_relu, rectifier
+from quant.budget import examples
 from quant.kernel_lab import Operand, Result, run_operator
 from quant.kernels.drawn_params import all_values, params
 
@@ -41,7 +42,7 @@ def run(name: str, input_params, output_params, family: str, alpha: float | None
 
 
 @pytest.mark.parametrize(("name", "dtype", "family"), claims(*RECTIFIERS))
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(data=st.data())
 def test_rectifiers(name: str, dtype: str, family: str, data):
     input_params, output_params = data.draw(pairs(dtype))
@@ -55,7 +56,7 @@ ALPHAS = st.sampled_from([0.0, 0.01, 0.2, 0.5, 1.0, -0.5, -1.0, 3.0]) | st.float
 
 
 @pytest.mark.parametrize(("name", "dtype", "family"), claims("LEAKY_RELU"))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_leaky_relu(name: str, dtype: str, family: str, data):
     input_params, output_params = data.draw(pairs(dtype, -6, 6) if family == "xnnpack" else pairs(dtype))
@@ -106,7 +107,7 @@ def test_a_negative_slope_of_16_bits_rounds_halves_up_before_or_after_it_turns_t
 
 
 @pytest.mark.parametrize(("name", "dtype", "family"), claims("HARD_SWISH"))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_hard_swish(name: str, dtype: str, family: str, data):
     input_params, output_params = data.draw(pairs(dtype, -20, 6))

@@ -8,12 +8,13 @@ import sys
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels import gemmlowp
 from qbench.quant.kernels.softmax import EXACT, softmax
+from quant.budget import examples
 from quant.kernel_lab import Operand, Result, build_operator, run_operator
 from quant.kernels.drawn_params import IS_X86_64, params
 
@@ -59,7 +60,7 @@ def check(case, output_params: QuantizationParameters, family: str, *, tolerance
     ("dtype", "family"), [(dtype, family) for dtype, claims in EXACT["SOFTMAX"].items() for family in sorted(claims)]
 )
 def test_the_kernels_give_what_the_oracle_gives(dtype: str, family: str):
-    @settings(deadline=None, max_examples=40)
+    @examples(40)
     @given(cases(dtype))
     def holds(case):
         check(case, PROBABILITIES[dtype], family)
@@ -68,7 +69,7 @@ def test_the_kernels_give_what_the_oracle_gives(dtype: str, family: str):
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_builtin_adds_floats_and_is_within_1_elsewhere_than_on_x86(dtype: str, data):
     check(data.draw(cases(dtype)), PROBABILITIES[dtype], "builtin", tolerance=0 if IS_X86_64 else 1)
@@ -92,7 +93,7 @@ def test_builtin_rounds_halves_up(dtype: str, alike: int):
 
 
 @pytest.mark.parametrize("family", ["reference", "builtin"])
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(case=cases("int8"))
 def test_probabilities_of_16_bits_of_logits_of_8(family: str, case):
     # Of the two kernels only the float one knows where the zero point is.
