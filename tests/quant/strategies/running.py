@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from qbench.tflite.reader import read_model
+
 FAMILIES = {
     "reference": OpResolverType.BUILTIN_REF,
     "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -23,6 +25,12 @@ def run(model, family="reference"):
     interpreter.invoke()
     (detail,) = interpreter.get_output_details()
     return interpreter.get_tensor(detail["index"]), detail
+
+
+def written_shape(model):
+    """The shape of the output that the file says; the runtime finds its own."""
+    (subgraph,) = read_model(model.content).subgraphs
+    return tuple(subgraph.tensors[subgraph.outputs[0]].shape)
 
 
 def saturates(output):

@@ -9,7 +9,7 @@ from hypothesis.errors import InvalidArgument
 from qbench.quant.strategies import graph_models
 from qbench.tflite.reader import read_model
 
-from .running import FAMILIES, run, saturates
+from .running import FAMILIES, run, written_shape
 
 SEARCH = settings(
     deadline=None, max_examples=2000, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
@@ -19,7 +19,7 @@ SEARCH = settings(
 @given(graph_models())
 def test_the_runtime_prepares_and_runs_every_model_with_all_families(model):
     shapes = {run(model, family)[0].shape for family in FAMILIES}
-    assert len(shapes) == 1
+    assert shapes == {written_shape(model)}
 
 
 @given(graph_models(min_operators=2, max_operators=3))
@@ -47,14 +47,6 @@ def test_the_shortest_way_from_a_convolution_to_a_softmax():
     model = find(models, lambda model: wanted <= set(model.operators), settings=SEARCH)
     assert set(model.operators) == wanted
     assert model.inputs[0].shape == (1, 1, 1, 1)
-
-
-def test_the_shortest_model_that_saturates():
-    def is_saturated(model):
-        return "DEQUANTIZE" not in model.operators and saturates(run(model)[0]).any()
-
-    model = find(graph_models(), is_saturated, settings=SEARCH)
-    assert len(model.operators) == 1
 
 
 def test_a_failing_model_is_printed_in_a_line():

@@ -13,7 +13,7 @@ from hypothesis.errors import InvalidArgument
 from qbench.quant.strategies import OPERATORS, operator_models
 from qbench.tflite.reader import read_model
 
-from .running import FAMILIES, run, saturates
+from .running import FAMILIES, run, saturates, written_shape
 
 #: What is looked for is found in any run, or the strategy has become worse.
 SEARCH = settings(
@@ -31,7 +31,7 @@ def only_operator(model):
 def test_the_runtime_prepares_and_runs_every_model_with_all_families(operator, data):
     model = data.draw(operator_models(operator))
     outputs = [run(model, family)[0] for family in FAMILIES]
-    assert {output.shape for output in outputs} == {outputs[0].shape}
+    assert {output.shape for output in outputs} == {written_shape(model)}
     assert outputs[0].size
 
 
@@ -135,7 +135,8 @@ def test_the_smallest_model_that_saturates(operator):
     model = find(
         operator_models(operator, dtypes="int8"), lambda model: saturates(run(model)[0]).any(), settings=SEARCH
     )
-    assert all(array.size == 1 for array in model.inputs)
+    # The scale of a convolution's output follows its input: what is far from the rest saturates, not what is alone.
+    assert all(array.size <= (16 if operator == "CONV_2D" else 1) for array in model.inputs)
 
 
 def test_one_wrong_value_is_found_alone():
