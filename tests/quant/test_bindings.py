@@ -133,14 +133,16 @@ def like(*shape: int) -> list[Result]:
     return [Result(shape, P)]
 
 
-def transpose_conv(padding: int, height: int, width: int, *, wide: bool = False, with_bias: bool = True) -> Hand:
+def transpose_conv(
+    padding: int, height: int, width: int, *, wide: bool = False, with_bias: bool = True, **options: int
+) -> Hand:
     """Strides of 2 down and 3 across."""
     params, out = (WIDE, QuantizationParameters(0.6, dtype="int16")) if wide else (P, Q)
     operands = [fixed([1, height, width, 2]), weights(2, 3, 4, 3), ramp(1, 2, 3, 3, params=params)]
     if with_bias:
         operands.append(bias(40, -900, dtype="int64", scale=0.5 * 0.02) if wide else bias(40, -900))
-    options = schema.TransposeConvOptionsT(padding=padding, strideH=2, strideW=3)
-    return Hand("TRANSPOSE_CONV", operands, [Result((1, height, width, 2), out)], options)
+    table = schema.TransposeConvOptionsT(padding=padding, strideH=2, strideW=3, **options)
+    return Hand("TRANSPOSE_CONV", operands, [Result((1, height, width, 2), out)], table)
 
 
 def strided_slice(result: Sequence[int], *, end: Sequence[int] = (3, 4, 5), **options: int) -> Hand:
@@ -172,6 +174,9 @@ WEIGHTED: Mapping[str, Hand] = {
     "TRANSPOSE_CONV without a bias": transpose_conv(PADDING.SAME, 4, 9, with_bias=False),
     "TRANSPOSE_CONV of int16": transpose_conv(PADDING.SAME, 4, 8, wide=True),
     "TRANSPOSE_CONV of int16 without a bias": transpose_conv(PADDING.VALID, 5, 10, wide=True, with_bias=False),
+    "TRANSPOSE_CONV of int16, accumulated in 32 bits": transpose_conv(
+        PADDING.VALID, 5, 10, wide=True, with_bias=False, quantizedBiasType=INT32
+    ),
     "CONV_2D": convolved("CONV_2D", weights(3, 2, 3, 2), 3, schema.Conv2DOptionsT()),
     "DEPTHWISE_CONV_2D": convolved(
         "DEPTHWISE_CONV_2D", weights(1, 2, 3, 4), 4, schema.DepthwiseConv2DOptionsT(depthMultiplier=2)
@@ -293,8 +298,8 @@ MOVED: Mapping[str, Hand] = {
     "SPLIT": Hand("SPLIT", [fixed(1), ramp(2, 6)], [Result((2, 2), P)] * 3, schema.SplitOptionsT(numSplits=3)),
     "SPLIT_V": Hand(
         "SPLIT_V",
-        [ramp(2, 6), fixed([1, -1, 2]), fixed(1)],
-        [Result((2, 1), P), Result((2, 3), P), Result((2, 2), P)],
+        [ramp(2, 6), fixed([2, -1, 1]), fixed(1)],
+        [Result((2, 2), P), Result((2, 3), P), Result((2, 1), P)],
         schema.SplitVOptionsT(numSplits=3),
     ),
     "PACK": Hand("PACK", [ramp(2, 3), ramp(2, 3, step=5)], like(2, 2, 3), schema.PackOptionsT(valuesCount=2, axis=1)),
