@@ -16,6 +16,7 @@
     │   ├── WorkerTimeoutError       it did not answer within its time limit
     │   └── WorkerPythonError        the Python to run it in cannot be used, or not be built
     ├── MeasurementError       a measurement has no usable value (NaN, wrong shape, no samples)
+    ├── UnspecifiedError       what an operator is given has no result by the int8 specification
     └── BaselineError          baselines/ cannot be read or must not be written
         ├── BaselineFormatError      damaged, or of a version this qbench does not know
         └── AcceptRefusedError       a result that must not become a baseline
@@ -127,6 +128,13 @@ class WorkerPythonError(WorkerError):
 
 class MeasurementError(QbenchError):
     """A measurement has no usable value."""
+
+
+class UnspecifiedError(QbenchError, ValueError):
+    """What an operator is given has no result by the int8 specification.
+
+    A wrong argument, or what the runtime refuses or does not survive.
+    """
 
 
 class BaselineError(QbenchError):
