@@ -127,6 +127,24 @@ def replace_file(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write `content` to where a user wants it: a file is replaced as by `replace_file`, a device or pipe written to.
+
+    A symbolic link is followed: what it points to is replaced.
+
+    Raises
+    ------
+    OSError
+        As `replace_file`.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as stream:
+            stream.write(content)
+    else:
+        replace_file(target, content)
+
+
 def _umask() -> int:
     current = os.umask(0)
     os.umask(current)

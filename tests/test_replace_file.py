@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qbench.files import replace_file
+from qbench.files import replace_file, write_output
 
 _FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
 
@@ -17,7 +17,7 @@ _FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
 _ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from qbench.files import replace_file
+from qbench.files import replace_file, write_output
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
@@ -138,3 +138,25 @@ def test_a_folder_without_write_permission_is_an_error(path):
         _assert_holds(path, b"old")
     finally:
         path.parent.chmod(0o755)
+
+
+def test_an_output_follows_a_link_and_leaves_it_a_link(tmp_path: Path):
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_output(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_an_output_to_a_pipe_goes_through_it(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_output(pipe, b"through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

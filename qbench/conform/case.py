@@ -56,9 +56,8 @@ class Distance:
     values
         How many were compared.
     off_by_one, off_by_more
-        How many of them differ by one step at most, and by more. A step of integers is 1, of real numbers what
-        one stored step stands for: the scale that they were dequantized with. NaN is no step from NaN, and an
-        endless way from everything else.
+        How many of them differ by one step at most, and by more. NaN is no step from NaN, and an endless way
+        from everything else; so are numbers of types that have no step.
     largest
         The largest difference, in steps rounded up.
     """
@@ -70,48 +69,51 @@ class Distance:
 
 
 #: What stands for a difference that no number of steps describes: another shape, NaN instead of a number.
-_INCOMPARABLE = 1 << 62
+_ENDLESS = 1 << 62
 
 
-def distance(left: Sequence[Array], right: Sequence[Array], *, scales: Sequence[float] = ()) -> Distance:
+def distance(left: Sequence[Array], right: Sequence[Array], *, steps: Sequence[float] = ()) -> Distance:
     """How far the outputs `left` lie from the outputs `right`.
 
     Parameters
     ----------
-    scales
-        Of each output, what a step of its real numbers is; 0, and none, for the way to the next float32.
+    steps
+        Of each output, what a step of its real numbers is; 0, and none, for the way to the next float32. A step of
+        integers is 1.
     """
     values = off_by_one = off_by_more = largest = 0
-    steps_of = [*scales, *([0.0] * (len(left) - len(scales)))]
-    for first, second, scale in zip(left, right, steps_of, strict=True):
+    steps = [*steps, *([0.0] * (len(left) - len(steps)))]
+    for first, second, step in zip(left, right, steps, strict=True):
         values += first.size
         if first.shape != second.shape or first.dtype != second.dtype:
-            off_by_more, largest = off_by_more + max(first.size, 1), _INCOMPARABLE
+            off_by_more, largest = off_by_more + max(first.size, 1), _ENDLESS
             continue
-        steps = _steps(first, second, scale)
-        off_by_one += int(np.count_nonzero(steps == 1))
-        off_by_more += int(np.count_nonzero(steps > 1))
-        largest = max(largest, int(steps.max(initial=0)))
+        ways = np.where(_equal(first, second), 0, _ways(first, second, step))
+        off_by_one += int(np.count_nonzero(ways == 1))
+        off_by_more += int(np.count_nonzero(ways > 1))
+        largest = max(largest, int(ways.max(initial=0)))
     return Distance(values=values, off_by_one=off_by_one, off_by_more=off_by_more, largest=largest)
 
 
-def _steps(first: Array, second: Array, scale: float) -> npt.NDArray[np.int64]:
-    if first.dtype == np.bool_:
-        unequal: npt.NDArray[np.bool_] = first != second
-        return unequal.astype(np.int64)
+def _equal(first: Array, second: Array) -> npt.NDArray[np.bool_]:
+    equal: npt.NDArray[np.bool_] = first == second
+    return equal | (np.isnan(first) & np.isnan(second)) if first.dtype.kind in "fc" else equal
+
+
+def _ways(first: Array, second: Array, step: float) -> npt.NDArray[np.int64]:
+    """Steps between values that are not equal: at least one."""
     if first.dtype.kind in "iu":
-        # Python's own integers would hold any difference; in 64 bits those of up to 32 bits fit.
-        whole: npt.NDArray[np.int64] = first.astype(np.int64) - second.astype(np.int64)
-        return np.abs(whole)
-    steps: npt.NDArray[np.int64] = np.abs(_ordered(first) - _ordered(second))
-    if scale:
-        with np.errstate(invalid="ignore", over="ignore"):
-            ways = np.ceil(np.abs(first.astype(np.float64) - second) / scale)
-        steps = np.where(np.isfinite(ways), np.minimum(ways, _INCOMPARABLE), _INCOMPARABLE).astype(np.int64)
-        steps[first == second] = 0  # infinities too
-    odd = np.isnan(first) | np.isnan(second)
-    steps[odd] = np.where(np.isnan(first[odd]) & np.isnan(second[odd]), 0, _INCOMPARABLE)
-    return steps
+        # The difference of any two integers of 64 bits fits 64 bits without a sign.
+        wide = np.maximum(first, second).astype(np.uint64) - np.minimum(first, second).astype(np.uint64)
+        return np.minimum(wide, np.uint64(_ENDLESS)).astype(np.int64)
+    if first.dtype.name not in {"float16", "float32"}:
+        return np.full(first.shape, _ENDLESS, np.int64)
+    if not step:
+        ways = np.abs(_ordered(first) - _ordered(second))
+        return np.where(np.isnan(first) | np.isnan(second), _ENDLESS, ways)
+    with np.errstate(invalid="ignore", over="ignore"):
+        real = np.ceil(np.abs(first.astype(np.float64) - second) / step)
+    return np.where(real < _ENDLESS, real, _ENDLESS).astype(np.int64)
 
 
 def _ordered(real: Array) -> npt.NDArray[np.int64]:

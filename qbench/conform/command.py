@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from hypothesis.configuration import set_hypothesis_home_dir
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from qbench.argument_types import count
+from qbench.argument_types import count, natural
 from qbench.conform.generated import generated_operators
 from qbench.conform.kernels import Workshop
-from qbench.conform.records import Conformance
-from qbench.conform.run import Settings, conform_artifact, conform_generated
+from qbench.conform.records import Artifact, Conformance, Row
+from qbench.conform.run import Settings, artifact_rows, generated_rows
 from qbench.conform.tables import markdown, print_conformance
 from qbench.conform.verdicts import Bench
-from qbench.errors import ConfigError
-from qbench.files import replace_file
+from qbench.errors import ConfigError, InvalidArtifactError, WorkerPythonError
+from qbench.files import digest_bytes, write_output
 from qbench.records import RuntimeOptions
-from qbench.runtime.fingerprint import take_fingerprint
+from qbench.runtime.fingerprint import runtime_package, take_fingerprint
+from qbench.runtime.process import ask_environment
 from qbench.session.subjects import find_contestants
+from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Mapping
 
+#: What a shell calls a program that Ctrl-C ended.
+_INTERRUPTED = 130
 _COLUMNS = 130
+_ASKING_LIMIT_S = 60.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--operator", action="append", metavar="NAME", help="only this one of the generated; repeatable")
     add("--dtype", action="append", metavar="DTYPE", help="only int8 or int16 activations; repeatable")
     add("--cases", type=count, default=defaults.cases, metavar="N", help="for each operator (%(default)s)")
-    add("--seed", type=int, default=defaults.seed, help="makes the same cases again (%(default)s)")
+    add("--seed", type=natural, default=defaults.seed, help="makes the same cases again (%(default)s)")
     add("--threads", type=count, default=defaults.threads, metavar="N", help="to compare with 1; 1 for no comparison")
     add("--base-python", metavar="PATH", help="a Python whose runtime is compared with this one's")
     add(
@@ -48,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
-    """Do what the options say; 0 if nothing is wrong, else 1.
+    """Do what the options say; 0 if nothing has to be looked at, else 1.
 
     Raises
     ------
@@ -57,7 +65,10 @@ def run_command(options: argparse.Namespace) -> int:
     QbenchError
         If an artifact cannot be built or read, or a Python cannot be run.
     """
-    chosen = _chosen(options)
+    _check_outputs(options)
+    contents = _contents(options)
+    chosen = [] if contents else _chosen(options)
+    base_runtime = _base_runtime(options.base_python) if options.base_python else ""
     settings = Settings(
         cases=options.cases,
         seed=options.seed,
@@ -65,37 +76,78 @@ def run_command(options: argparse.Namespace) -> int:
         base_python=options.base_python,
         examples=options.examples,
     )
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
-    contestants = find_contestants(
-        tuple(dict.fromkeys(options.artifacts)), Path("pyproject.toml"), command="qbench conform"
-    )
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Workshop() as workshop, Progress(*columns, console=Console(stderr=True)) as progress:
+    skipped: dict[str, dict[str, str]] = {name: {} for name in contents}
+    with tempfile.TemporaryDirectory() as home, Workshop() as workshop:
+        set_hypothesis_home_dir(home)  # It leaves notes even without a database, and not in the user's folder.
         bench = Bench(workshop)
-        task = progress.add_task("conform", total=len(contestants) or len(chosen))
-
-        def done(what: str) -> None:
-            progress.update(task, description=what, advance=0 if contestants else 1)
-
-        if contestants:
-            sections = []
-            for name, contestant in contestants.items():
-                sections.append(conform_artifact(bench, settings, name, contestant.content, on_row=done))
-                progress.advance(task)
-        else:
-            sections = [conform_generated(bench, settings, chosen, on_row=done)]
+        rows = _all_rows(bench, settings, contents, chosen, skipped)
+        collected, complete = _collect(rows, total=None if contents else len(chosen))
+    fingerprint = take_fingerprint(RuntimeOptions())
     found = Conformance(
-        environment=msgspec.to_builtins(take_fingerprint(RuntimeOptions()), str_keys=True),
+        runtime=fingerprint.runtime_version,
+        cpu=fingerprint.cpu,
+        instruction_sets=fingerprint.instruction_sets,
+        system=fingerprint.system,
+        python=fingerprint.python,
+        base_python=options.base_python or "",
+        base_runtime=base_runtime,
         cases=settings.cases,
         seed=settings.seed,
-        sections=tuple(sections),
+        threads=settings.threads,
+        artifacts={
+            name: Artifact(sha256=digest_bytes(content), skipped=skipped[name]) for name, content in contents.items()
+        },
+        rows=tuple(collected),
+        complete=complete,
     )
-    print_conformance(found, console)
+    print_conformance(found, Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS))
     if options.json:
-        replace_file(options.json, msgspec.json.format(msgspec.json.encode(found), indent=2))
+        write_output(options.json, msgspec.json.format(msgspec.json.encode(found), indent=2))
     if options.markdown:
-        replace_file(options.markdown, markdown(found).encode())
-    return 0 if found.passed else 1
+        write_output(options.markdown, markdown(found).encode())
+    return (0 if found.passed else 1) if complete else _INTERRUPTED
+
+
+def _all_rows(
+    bench: Bench,
+    settings: Settings,
+    contents: Mapping[str, bytes],
+    chosen: list[tuple[str, str]],
+    skipped: Mapping[str, dict[str, str]],
+) -> Iterator[Row]:
+    for name, content in contents.items():
+        yield from artifact_rows(bench, settings, name, content, skipped=skipped[name])
+    yield from generated_rows(bench, settings, chosen)
+
+
+def _collect(rows: Iterator[Row], *, total: int | None) -> tuple[list[Row], bool]:
+    """All rows, or those until Ctrl-C and False; with progress on standard error."""
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    collected: list[Row] = []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("conform", total=total)
+        try:
+            for row in rows:
+                collected.append(row)
+                progress.update(task, description=row.name, advance=1)
+        except KeyboardInterrupt:
+            return collected, False
+    return collected, True
+
+
+def _contents(options: argparse.Namespace) -> dict[str, bytes]:
+    """The artifacts by name, each of them one that can be read."""
+    contestants = find_contestants(tuple(dict.fromkeys(options.artifacts)), Path("pyproject.toml"), word="ARTIFACT")
+    for name, contestant in contestants.items():
+        try:
+            read_model(contestant.content)
+        except InvalidArtifactError as error:
+            raise ConfigError(name, found="a file that is no model", expected=str(error)) from error
+    if contestants and (options.operator or options.dtype):
+        raise ConfigError(
+            "--operator and --dtype", found="them with artifacts", expected="them without: they choose generated models"
+        )
+    return {name: contestant.content for name, contestant in contestants.items()}
 
 
 def _chosen(options: argparse.Namespace) -> list[tuple[str, str]]:
@@ -104,9 +156,42 @@ def _chosen(options: argparse.Namespace) -> list[tuple[str, str]]:
     for name in options.operator or []:
         if name not in known:
             raise ConfigError("--operator", found=repr(name), expected=f"one of {', '.join(known)}")
-    names = options.operator or list(known)
+    names = list(dict.fromkeys(options.operator or known))
     dtypes = dict.fromkeys(dtype for name in names for dtype in known[name])
     for dtype in options.dtype or []:
         if dtype not in dtypes:
             raise ConfigError("--dtype", found=repr(dtype), expected=" or ".join(dtypes))
     return [(name, dtype) for name in names for dtype in known[name] if dtype in (options.dtype or dtypes)]
+
+
+def _base_runtime(python: str) -> str:
+    """Version of the runtime in another Python.
+
+    Raises
+    ------
+    WorkerPythonError
+        If it has none, or no numpy.
+    """
+    package = runtime_package(RuntimeOptions())
+    versions = ask_environment(python, (package, "numpy"), limit_s=_ASKING_LIMIT_S)
+    for name in (package, "numpy"):
+        if not versions[name]:
+            raise WorkerPythonError(f"--base-python {python} has no {name}; install it there: pip install {name}")
+    return versions[package]
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse, before anything is tried, what cannot be written to afterwards."""
+    for option, path in (("--json", options.json), ("--markdown", options.markdown)):
+        if path is not None and path.is_dir():
+            raise ConfigError(option, found=f"the folder {path}", expected="a file to write to")
+    for option, folder in (
+        ("--examples", options.examples),
+        ("--json", options.json and options.json.parent),
+        ("--markdown", options.markdown and options.markdown.parent),
+    ):
+        existing = next((each for each in (folder, *folder.parents) if each.exists()), None) if folder else None
+        if existing is not None and not existing.is_dir():
+            raise ConfigError(
+                option, found=f"{existing}, which is no folder", expected="a place that can be written to"
+            )

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from qbench.conform.case import Case, Distance
     from qbench.conform.kernels import Kernels
 
-Finding = Literal["exact", "within 1", "differs", "wrong", "crashed", "not tried"]
+Finding = Literal[
+    "crashed", "wrong", "oracle failed", "refused", "differs", "within 1", "exact", "no oracle", "not tried"
+]
+
+#: Findings that somebody has to look at.
+BAD: frozenset[Finding] = frozenset({"crashed", "wrong", "oracle failed", "refused"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,36 +36,69 @@ class Comparison:
     against: Kernels | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What one comparison says of one case.
+
+    Parameters
+    ----------
+    kind
+        ``compared``: `found` says how far the two sides are apart. ``left``: the delegate left the operator to other
+        kernels. ``refused``: the runtime does not run it. ``crashed``: it ended or hung its process. ``no oracle``: the
+        specification does not say what to expect. ``failed``: the oracle has a defect.
+    reason
+        Why, where it is not compared.
+    claimed_exact
+        Whether equality is expected.
+    bounded
+        Whether more than one step is wrong: an operator may be off by one, and behind it that may grow.
+    """
+
+    kind: Literal["compared", "left", "refused", "crashed", "no oracle", "failed"]
+    found: Distance | None = None
+    reason: str = ""
+    claimed_exact: bool = True
+    bounded: bool = True
+
+    @property
+    def severity(self) -> int:
+        """0 for what is as it should be, 1 for off by one at most, 2 for more, 3 for a crash."""
+        if self.kind == "crashed":
+            return CRASH
+        if self.found is None:
+            return 0
+        return 2 if self.found.off_by_more else 1 if self.found.off_by_one else 0
+
+
+CRASH = 3
+
+
 @dataclass(kw_only=True)
 class Tally:
     """Sums over the cases of one row and one comparison.
 
     Parameters
     ----------
-    claimed_exact
-        Whether the oracle claims to be exact for these kernels.
-    bounded
-        Whether more than one step is wrong: an operator may be off by one, and behind it that may grow.
-    cases
-        How many were compared.
-    not_taken
-        How many the delegate left to the builtin kernels, and are therefore not compared.
-    refused
-        How many the runtime refuses to prepare or to run, by what it says.
-    crashed
-        How many ended or hung their process.
+    claimed_exact, bounded
+        As in `Verdict`, of all cases.
+    cases, not_taken, crashed
+        How many were compared, left to other kernels, or ended their process.
+    refused, no_oracle, failed
+        How many were not compared, by reason.
     values, off_by_one, off_by_more, largest
         As in `Distance`, over all cases.
     worst
         The smallest case of those that say the worst.
     """
 
-    claimed_exact: bool = False
+    claimed_exact: bool = True
     bounded: bool = True
     cases: int = 0
     not_taken: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
     crashed: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    no_oracle: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
     values: int = 0
     off_by_one: int = 0
     off_by_more: int = 0
@@ -70,48 +108,49 @@ class Tally:
 
     @property
     def finding(self) -> Finding:
-        """What the row says of these kernels."""
-        if self.crashed:
-            return "crashed"
-        if self.off_by_more:
-            return "wrong" if self.bounded else "differs"
-        if self.off_by_one:
-            return "within 1"
-        return "exact" if self.cases else "not tried"
+        """What the row says of these kernels: the worst."""
+        off: Finding = "wrong" if self.bounded else "differs"
+        found: list[tuple[Finding, object]] = [
+            ("crashed", self.crashed),
+            ("wrong", self.off_by_more and off == "wrong"),
+            ("oracle failed", self.failed),
+            ("refused", self.refused),
+            ("differs", self.off_by_more),
+            ("within 1", self.off_by_one),
+            ("exact", self.cases),
+            ("no oracle", self.no_oracle),
+        ]
+        return next((finding for finding, count in found if count), "not tried")
 
     @property
     def needs_example(self) -> bool:
         """Whether a smallest failing case is worth having: wrong, or less exact than the oracle claims."""
-        return self.finding in {"wrong", "crashed"} or (self.claimed_exact and self.finding == "within 1")
+        is_less_exact = self.claimed_exact and bool(self.off_by_one)
+        return bool(self.crashed) or (bool(self.off_by_more) and self.bounded) or is_less_exact
 
-    def add(self, case: Case, found: Distance) -> None:
-        """Count a case that was compared."""
+    def add(self, case: Case, verdict: Verdict) -> None:
+        """Count a case."""
+        if verdict.kind == "left":
+            self.not_taken += 1
+        elif verdict.kind == "crashed":
+            self.crashed += 1
+        elif verdict.found is None:
+            reasons = {"refused": self.refused, "no oracle": self.no_oracle, "failed": self.failed}[verdict.kind]
+            reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1
+        else:
+            self._add_distance(verdict.found)
+            self.claimed_exact &= verdict.claimed_exact
+            self.bounded &= verdict.bounded
+        self._keep(case, verdict.severity)
+
+    def _add_distance(self, found: Distance) -> None:
         self.cases += 1
         self.values += found.values
         self.off_by_one += found.off_by_one
         self.off_by_more += found.off_by_more
         self.largest = max(self.largest, found.largest)
-        self._keep(case, severity(found))
 
-    def add_crash(self, case: Case) -> None:
-        """Count a case that ended or hung its process."""
-        self.crashed += 1
-        self._keep(case, CRASH)
-
-    def add_refusal(self, reason: str) -> None:
-        """Count a case that the runtime refuses."""
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-
-    def _keep(self, case: Case, rank: int) -> None:
+    def _keep(self, case: Case, severity: int) -> None:
         """Keep the smallest case of the worst kind."""
-        if rank and (self._worst_rank is None or (rank, -case.size) > self._worst_rank):
-            self.worst, self._worst_rank = case, (rank, -case.size)
-
-
-#: Above every `severity`.
-CRASH = 3
-
-
-def severity(found: Distance) -> int:
-    """0 for equal, 1 for off by one at most, 2 for more."""
-    return 2 if found.off_by_more else 1 if found.off_by_one else 0
+        if severity and (self._worst_rank is None or (severity, -case.size) > self._worst_rank):
+            self.worst, self._worst_rank = case, (severity, -case.size)

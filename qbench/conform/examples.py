@@ -28,48 +28,66 @@ _SCRIPT = '''"""{title}"""
 from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-here = Path(__file__).parent
-interpreter = Interpreter(str(here / "model.tflite"), num_threads={threads},
+folder = Path(__file__).parent
+interpreter = Interpreter(str(folder / "model.tflite"), num_threads={threads},
                           experimental_op_resolver_type=OpResolverType.{resolver})
-arrays = np.load(here / "arrays.npz")
-for detail in interpreter.get_input_details():
-    interpreter.resize_tensor_input(detail["index"], arrays[f"input_{{detail['index']}}"].shape)
+arrays = np.load(folder / "arrays.npz")
+for number, detail in enumerate(interpreter.get_input_details()):
+    interpreter.resize_tensor_input(detail["index"], arrays[f"input_{{number}}"].shape)
 interpreter.allocate_tensors()
-for detail in interpreter.get_input_details():
-    interpreter.set_tensor(detail["index"], arrays[f"input_{{detail['index']}}"])
+for number, detail in enumerate(interpreter.get_input_details()):
+    interpreter.set_tensor(detail["index"], arrays[f"input_{{number}}"])
 interpreter.invoke()
 for number, detail in enumerate(interpreter.get_output_details()):
-    print("found", interpreter.get_tensor(detail["index"]), "expected", arrays[f"expected_{{number}}"], sep="\\n")
+    found, expected = interpreter.get_tensor(detail["index"]), arrays[f"expected_{{number}}"]
+    if found.shape != expected.shape:
+        raise SystemExit(f"output {{number}}: found the shape {{found.shape}}, expected {{expected.shape}}")
+    for place in np.argwhere(found != expected)[:10].tolist():
+        at = tuple(place)
+        print(f"output {{number}} at {{place}}: found {{found[at]}}, expected {{expected[at]}}")
+    print(f"output {{number}}: {{np.count_nonzero(found != expected)}} of {{found.size}} values differ")
 '''
 
 
-def save_example(folder: Path, case: Case, comparison: Comparison, expected: Sequence[Array]) -> Path:
-    """Write a failing case below `folder` and return the folder that it is in.
+def example_folder(folder: Path, section: str, case: Case, comparison: Comparison) -> Path:
+    """Where the smallest failing case of a row goes, below `folder`."""
+    parts = (section, f"{case.operator}-{case.dtype}-{comparison.name}")
+    return folder.joinpath(*(re.sub(r"[^A-Za-z0-9_.]+", "-", part).strip("-.") or "-" for part in parts))
+
+
+def save_example(folder: Path, case: Case, comparison: Comparison, expected: Sequence[Array]) -> None:
+    """Write a failing case to `folder`.
+
+    Parameters
+    ----------
+    expected
+        What each output should be; none where that cannot be told, as of a crash.
 
     Raises
     ------
     OSError
         If the folder cannot be written.
     """
-    name = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{case.operator}-{case.dtype}-{comparison.name}").strip("-")
-    kernels = comparison.kernels
-    against = "the specification" if comparison.against is None else f"{comparison.against.family} kernels"
-    script = _SCRIPT.format(
-        title=f"{case.operator} {case.dtype}: {kernels.family} kernels against {against} ({comparison.name}).",
-        threads=kernels.threads,
-        resolver=_RESOLVERS[KERNEL_SETS[kernels.family]],
-    )
-    replace_file(folder / name / "model.tflite", case.content)
-    replace_file(folder / name / "arrays.npz", _arrays(case, expected))
-    replace_file(folder / name / "reproduce.py", script.encode())
-    return folder / name
+    kernels, against = comparison.kernels, comparison.against
+    title = f"{case.operator} {case.dtype}: {kernels.family} kernels against {_described(comparison)}."
+    script = _SCRIPT.format(title=title, threads=kernels.threads, resolver=_RESOLVERS[KERNEL_SETS[kernels.family]])
+    if against is not None and against.python != kernels.python:
+        script += f"# Expected is what {against.python} gives.\n"
+    replace_file(folder / "model.tflite", case.content)
+    replace_file(folder / "arrays.npz", _arrays(case, expected))
+    replace_file(folder / "reproduce.py", script.encode())
+
+
+def _described(comparison: Comparison) -> str:
+    against = comparison.against
+    if against is None:
+        return "the specification"
+    threads = f" on {against.threads} threads" if against.threads != comparison.kernels.threads else ""
+    return f"{against.family} kernels{threads} ({comparison.name})"
 
 
 def _arrays(case: Case, expected: Sequence[Array]) -> bytes:
-    from qbench.tflite.reader import read_model  # noqa: PLC0415
-
-    inputs = read_model(case.content).subgraphs[0].inputs
-    arrays = {f"input_{index}": stored for index, stored in zip(inputs, case.inputs, strict=True)}
+    arrays = {f"input_{number}": stored for number, stored in enumerate(case.inputs)}
     arrays |= {f"expected_{number}": stored for number, stored in enumerate(expected)}
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub takes a keyword of savez for one of the arrays

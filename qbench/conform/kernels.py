@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from qbench.errors import WorkerTimeoutError
 from qbench.records import KernelSet, RuntimeOptions
 from qbench.runtime.process import RuntimeProcess
 
@@ -38,12 +40,26 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     outputs
         What they gave.
-    delegated
-        Whether a delegate took an operator.
+    operators
+        What ran, in order; ``DELEGATE`` for operators that a delegate took.
     """
 
     outputs: tuple[Any, ...]
-    delegated: bool
+    operators: tuple[str, ...]
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether a delegate took an operator."""
+        return "DELEGATE" in self.operators
+
+    @property
+    def is_left_in_part(self) -> bool:
+        """Whether a delegate took some operators and left others."""
+        return self.is_delegated and set(self.operators) != {"DELEGATE"}
+
+
+#: Kernels that took so often longer than a case may take are not waited for again.
+_MOST_TIMEOUTS = 3
 
 
 class Workshop:
@@ -58,6 +74,7 @@ class Workshop:
     def __init__(self, *, limit_s: float = 60.0) -> None:
         self._limit_s = limit_s
         self._processes: dict[str, RuntimeProcess] = {}
+        self._timeouts: Counter[Kernels] = Counter()
 
     def __enter__(self) -> Workshop:
         """Nothing starts before it is needed."""
@@ -77,9 +94,21 @@ class Workshop:
         ------
         WorkerCrashedError, WorkerTimeoutError
             If the case ends or hangs its process; the next one gets a new process.
-        InvalidArtifactError
+        ArtifactError
             If the runtime refuses the model.
+        WorkerError
+            If the runtime cannot be imported.
         """
+        doing = f"running {case.operator} {case.dtype}".strip()
+        if self._timeouts[kernels] >= _MOST_TIMEOUTS:
+            raise WorkerTimeoutError(doing, limit_s=self._limit_s)
+        try:
+            return self._run(case, kernels, doing)
+        except WorkerTimeoutError:
+            self._timeouts[kernels] += 1
+            raise
+
+    def _run(self, case: Case, kernels: Kernels, doing: str) -> Outcome:
         process = self._processes.setdefault(
             kernels.python, RuntimeProcess(limit_s=self._limit_s, python=kernels.python)
         )
@@ -92,12 +121,10 @@ class Workshop:
             **msgspec.to_builtins(options),
         }
         inputs = [np.ascontiguousarray(stored).tobytes() for stored in case.inputs]
-        answer, parts = process.ask(
-            request, case.content, *inputs, name=case.operator, doing=f"running {case.operator} {case.dtype}"
-        )
+        answer, parts = process.ask(request, case.content, *inputs, name=case.operator, doing=doing)
         return Outcome(
             outputs=tuple(_array(described, part) for described, part in zip(answer["outputs"], parts, strict=True)),
-            delegated="DELEGATE" in answer["operators"],
+            operators=tuple(answer["operators"]),
         )
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from qbench.conform.comparison import Finding, Tally
+from qbench.conform.comparison import BAD, Finding, Tally
+from qbench.quant.family import FAMILIES
+
+#: How names of comparisons with another Python's runtime end.
+BASE = " / base"
+
+_FAMILIES = frozenset[str](FAMILIES)
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,8 +23,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     claimed_exact: bool
     cases: int
     not_taken: int
-    refused: dict[str, int]
     crashed: int
+    refused: dict[str, int]
+    no_oracle: dict[str, int]
+    failed: dict[str, int]
     values: int
     off_by_one: int
     off_by_more: int
@@ -27,27 +35,28 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """All comparisons of one operator in one dtype, by their names."""
+    """All comparisons of one operator in one dtype, by their names.
 
+    `section` is an artifact or generated models; `computes` is False for operators that only move values.
+    """
+
+    section: str
     operator: str
     dtype: str
     cells: dict[str, Cell]
+    computes: bool = True
+
+    @property
+    def name(self) -> str:
+        """Such as ``CONV_2D int8``; of an artifact's operator with its place."""
+        return f"{self.operator} {self.dtype}".strip()
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of generated models, or of one artifact.
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact that was tried, and what of it was not, with the reason."""
 
-    Parameters
-    ----------
-    name
-        What a heading calls it.
-    skipped
-        Operators that were not tried, with the reason.
-    """
-
-    name: str
-    rows: tuple[Row, ...]
-    skipped: dict[str, str]
+    sha256: str
+    skipped: dict[str, str] = {}
 
 
 class Conformance(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,28 +64,51 @@ class Conformance(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
-    environment
-        What it ran on, such as the runtime's version and the processor.
-    cases, seed
-        How many cases an operator got, and the seed that makes the same ones again.
+    runtime, cpu, instruction_sets, system, python
+        What it ran on.
+    base_python, base_runtime
+        The Python whose runtime was compared, and that runtime's version; empty for none.
+    cases, seed, threads
+        How many cases an operator got, the seed that makes the same ones again, and threads compared with one.
+    artifacts
+        Those that were tried, by name; none for generated models.
+    complete
+        Whether all was tried that was to be.
     """
 
     version: int = 1
-    environment: dict[str, str]
+    runtime: str
+    cpu: str
+    instruction_sets: tuple[str, ...]
+    system: str
+    python: str
+    base_python: str = ""
+    base_runtime: str = ""
     cases: int
     seed: int
-    sections: tuple[Section, ...]
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """All cells of all rows."""
-        return tuple(cell for section in self.sections for row in section.rows for cell in row.cells.values())
+    threads: int
+    artifacts: dict[str, Artifact] = {}
+    rows: tuple[Row, ...] = ()
+    complete: bool = True
 
     @property
     def passed(self) -> bool:
-        """Whether something was tried, and nothing found wrong."""
-        findings = {cell.finding for cell in self.cells}
-        return bool(findings - {"not tried"}) and not findings & {"wrong", "crashed"}
+        """Whether all was tried, each section against something that can tell, and nothing has to be looked at."""
+        if not self.complete or any(cell.finding in BAD for row in self.rows for cell in row.cells.values()):
+            return False
+        sections = {row.section for row in self.rows} | self.artifacts.keys()
+        return bool(sections) and all(self._is_tried(section) for section in sections)
+
+    def _is_tried(self, section: str) -> bool:
+        """Whether rows that compute, where there are any, were held against an oracle or another runtime."""
+        rows = [row for row in self.rows if row.section == section]
+        telling = [row for row in rows if row.computes] or rows
+        return any(
+            cell.cases
+            for row in telling
+            for name, cell in row.cells.items()
+            if name in _FAMILIES or name.endswith(BASE)
+        )
 
 
 def cell_of(tally: Tally, *, example: str = "") -> Cell:
@@ -86,8 +118,10 @@ def cell_of(tally: Tally, *, example: str = "") -> Cell:
         claimed_exact=tally.claimed_exact,
         cases=tally.cases,
         not_taken=tally.not_taken,
-        refused=tally.refused,
         crashed=tally.crashed,
+        refused=tally.refused,
+        no_oracle=tally.no_oracle,
+        failed=tally.failed,
         values=tally.values,
         off_by_one=tally.off_by_one,
         off_by_more=tally.off_by_more,

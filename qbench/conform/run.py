@@ -10,21 +10,24 @@ import msgspec
 
 from qbench.conform.case import Case
 from qbench.conform.comparison import CRASH, Comparison, Tally
-from qbench.conform.examples import save_example
+from qbench.conform.examples import example_folder, save_example
 from qbench.conform.generated import for_each_case, smallest
 from qbench.conform.given import artifact_cases
 from qbench.conform.kernels import Kernels
-from qbench.conform.records import Row, Section, cell_of
+from qbench.conform.records import BASE, Row, cell_of
 from qbench.conform.reduction import reduce_inputs
+from qbench.quant.bindings import computes
 from qbench.quant.family import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from qbench.conform.verdicts import Bench
 
-    Progress = Callable[[str], None]
     Shrink = Callable[[Case, Callable[[Case], bool]], Case]
+
+#: What the section of generated models is called.
+GENERATED = "generated models"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +71,7 @@ def comparisons(settings: Settings) -> tuple[Comparison, ...]:
     if settings.base_python:
         made += [
             Comparison(
-                name=f"{family} / base",
+                name=f"{family}{BASE}",
                 kernels=kernels,
                 against=Kernels(family=family, python=settings.base_python),
             )
@@ -77,13 +80,10 @@ def comparisons(settings: Settings) -> tuple[Comparison, ...]:
     return tuple(made)
 
 
-def conform_generated(
-    bench: Bench, settings: Settings, operators: Iterable[tuple[str, str]], *, on_row: Progress
-) -> Section:
-    """Generated models of each of `operators`, a name and a dtype."""
-    rows = []
+def generated_rows(bench: Bench, settings: Settings, operators: Iterable[tuple[str, str]]) -> Iterator[Row]:
+    """Rows of generated models of each of `operators`, a name and a dtype."""
+    made = comparisons(settings)
     for operator, dtype in operators:
-        made = comparisons(settings)
         tallies = [Tally() for _ in made]
         for_each_case(
             operator,
@@ -97,13 +97,21 @@ def conform_generated(
             found = smallest(case.operator, case.dtype, fails, cases=settings.cases, seed=settings.seed)
             return min((case, found or case), key=lambda each: each.size)
 
-        rows.append(_row(operator, dtype, bench, settings, made, tallies, shrink))
-        on_row(f"{operator} {dtype}")
-    return Section(name="generated models", rows=tuple(rows), skipped={})
+        row = Row(section=GENERATED, operator=operator, dtype=dtype, cells={}, computes=computes(operator))
+        yield _row(row, bench, settings, tallies, shrink)
 
 
-def conform_artifact(bench: Bench, settings: Settings, name: str, content: bytes, *, on_row: Progress) -> Section:
-    """Each operator of an artifact in its place, and all of it.
+def artifact_rows(
+    bench: Bench, settings: Settings, name: str, content: bytes, *, skipped: dict[str, str]
+) -> Iterator[Row]:
+    """Rows of each operator of an artifact in its place, and of all of it.
+
+    Parameters
+    ----------
+    name
+        What the artifact is called.
+    skipped
+        Gets what was not tried, and why.
 
     Raises
     ------
@@ -112,45 +120,31 @@ def conform_artifact(bench: Bench, settings: Settings, name: str, content: bytes
     """
     made = comparisons(settings)
     tallies: dict[tuple[str, str], list[Tally]] = {}
-    skipped = {}
     for case in artifact_cases(content, cases=settings.cases, seed=settings.seed):
         if isinstance(case, Case):
-            row = tallies.setdefault((case.operator, case.dtype), [Tally() for _ in made])
-            bench.tally(case, made, row)
+            bench.tally(case, made, tallies.setdefault((case.operator, case.dtype), [Tally() for _ in made]))
         else:
             skipped[case.operator] = case.reason
-    rows = []
     for (operator, dtype), found in tallies.items():
-        rows.append(_row(operator, dtype, bench, settings, made, found, reduce_inputs))
-        on_row(f"{name}: {operator}")
-    return Section(name=name, rows=tuple(rows), skipped=skipped)
+        row = Row(section=name, operator=operator, dtype=dtype, cells={}, computes=computes(operator.split()[-1]))
+        yield _row(row, bench, settings, found, reduce_inputs)
 
 
-def _row(
-    operator: str,
-    dtype: str,
-    bench: Bench,
-    settings: Settings,
-    made: Sequence[Comparison],
-    tallies: Sequence[Tally],
-    shrink: Shrink,
-) -> Row:
+def _row(row: Row, bench: Bench, settings: Settings, tallies: Sequence[Tally], shrink: Shrink) -> Row:
+    """`row` with what `tallies` say, and the smallest cases of what has to be looked at."""
     cells = {}
-    for comparison, tally in zip(made, tallies, strict=True):
+    for comparison, tally in zip(comparisons(settings), tallies, strict=True):
         example = ""
         if settings.examples and tally.worst is not None and tally.needs_example:
-            example = str(_example(bench, settings.examples, comparison, tally, shrink))
+            case = _smallest(bench, comparison, tally, tally.worst, shrink)
+            folder = example_folder(settings.examples, row.section, case, comparison)
+            save_example(folder, case, comparison, bench.expected(case, comparison))
+            example = str(folder)
         cells[comparison.name] = cell_of(tally, example=example)
-    return Row(operator=operator, dtype=dtype, cells=cells)
+    return msgspec.structs.replace(row, cells=cells)
 
 
-def _example(bench: Bench, folder: Path, comparison: Comparison, tally: Tally, shrink: Shrink) -> Path:
-    """Save the smallest case that is as bad as the worst of `tally`."""
+def _smallest(bench: Bench, comparison: Comparison, tally: Tally, worst: Case, shrink: Shrink) -> Case:
+    """The smallest case that is as bad as the worst of `tally`."""
     level = CRASH if tally.crashed else 2 if tally.off_by_more else 1
-
-    def fails(case: Case) -> bool:
-        return bench.severity(case, comparison) >= level
-
-    assert tally.worst is not None  # noqa: S101 - the caller looked
-    case = shrink(tally.worst, fails)
-    return save_example(folder, case, comparison, bench.expected(case, comparison))
+    return shrink(worst, lambda case: bench.severity(case, comparison) >= level)

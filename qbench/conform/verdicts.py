@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qbench.conform.case import Distance, distance
-from qbench.conform.comparison import CRASH, severity
+import numpy as np
+
+from qbench.conform.case import distance
+from qbench.conform.comparison import Verdict
 from qbench.conform.kernels import Kernels, Outcome
 from qbench.errors import ArtifactError, NoOracleError, WorkerCrashedError, WorkerTimeoutError
-from qbench.quant.bindings import claims_exact
+from qbench.quant.bindings import claims_exact, computes
 from qbench.quant.graph import run_graph
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qbench.conform.case import Array, Case
+    from qbench.conform.case import Array, Case, Distance
     from qbench.conform.comparison import Comparison, Tally
     from qbench.conform.kernels import Workshop
     from qbench.quant.family import Family
@@ -39,37 +42,17 @@ class Bench:
         """Add what each of `comparisons` finds to the tally at the same place."""
         trial = _Trial(case, self._workshop)
         for comparison, tally in zip(comparisons, tallies, strict=True):
-            try:
-                found = trial.compare(comparison)
-            except NoOracleError:
-                continue
-            except (WorkerCrashedError, WorkerTimeoutError):
-                tally.add_crash(case)
-            except ArtifactError as error:
-                tally.add_refusal(str(error))
-            else:
-                if found is None:
-                    tally.not_taken += 1
-                else:
-                    tally.claimed_exact = trial.claims_exact(comparison)
-                    tally.bounded = tally.claimed_exact or not case.is_whole
-                    tally.add(case, found)
+            tally.add(case, trial.verdict(comparison))
 
     def severity(self, case: Case, comparison: Comparison) -> int:
         """0 if the two sides of `comparison` are equal, 1 if they are off by one, 2 by more, 3 for a crash."""
-        try:
-            found = _Trial(case, self._workshop).compare(comparison)
-        except (WorkerCrashedError, WorkerTimeoutError):
-            return CRASH
-        except ArtifactError:
-            return 0
-        return 0 if found is None else severity(found)
+        return _Trial(case, self._workshop).verdict(comparison).severity
 
     def expected(self, case: Case, comparison: Comparison) -> tuple[Array, ...]:
         """What `comparison` holds its kernels against; nothing where that cannot be told."""
         try:
             return _Trial(case, self._workshop).expected(comparison)
-        except (WorkerCrashedError, WorkerTimeoutError, ArtifactError):
+        except Exception:  # noqa: BLE001 - a crash is saved also where its oracle has a defect
             return ()
 
 
@@ -78,19 +61,35 @@ class _Trial:
 
     def __init__(self, case: Case, workshop: Workshop) -> None:
         self._case = case
+        self._model = read_model(case.content)
         self._workshop = workshop
         self._outcomes: dict[Kernels, Outcome | _Failure] = {}
         self._oracles: dict[Family, tuple[Array, ...]] = {}
 
-    def compare(self, comparison: Comparison) -> Distance | None:
-        """How far the two sides lie apart; None if the delegate left the operator to other kernels."""
+    def verdict(self, comparison: Comparison) -> Verdict:
+        """What `comparison` says of the case."""
         sides = [comparison.kernels, *([comparison.against] if comparison.against else [])]
-        outcomes = [self._run(kernels) for kernels in sides]
-        if any(
-            kernels.family == "xnnpack" and not each.delegated for kernels, each in zip(sides, outcomes, strict=True)
-        ):
-            return None
-        return distance(outcomes[0].outputs, self.expected(comparison), scales=_scales(self._case.content))
+        try:
+            outcomes = [self._run(kernels) for kernels in sides]
+        except (WorkerCrashedError, WorkerTimeoutError) as error:
+            return Verdict(kind="crashed", reason=str(error))
+        except ArtifactError as error:
+            return Verdict(kind="refused", reason=str(error))
+        if any(side.family == "xnnpack" and not each.is_delegated for side, each in zip(sides, outcomes, strict=True)):
+            return Verdict(kind="left")
+        try:
+            expected = self.expected(comparison)
+        except NoOracleError as error:
+            return Verdict(kind="no oracle", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever an oracle raises of an artifact is its defect, and no more
+            return Verdict(kind="failed", reason=f"{type(error).__name__}: {error}")
+        claimed = self._claims_exact(comparison, outcomes[0])
+        return Verdict(
+            kind="compared",
+            found=self._distance(outcomes[0].outputs, expected),
+            claimed_exact=claimed,
+            bounded=claimed or (not self._case.is_whole and all(_has_step(output) for output in self._outputs())),
+        )
 
     def expected(self, comparison: Comparison) -> tuple[Array, ...]:
         """What the kernels are held against."""
@@ -98,16 +97,44 @@ class _Trial:
             return self._run(comparison.against).outputs
         family = comparison.kernels.family
         if family not in self._oracles:
-            self._oracles[family] = run_graph(read_model(self._case.content), self._case.inputs, family=family)
+            self._oracles[family] = run_graph(self._model, self._case.inputs, family=family)
         return self._oracles[family]
 
-    def claims_exact(self, comparison: Comparison) -> bool:
+    def _distance(self, outputs: tuple[Array, ...], expected: tuple[Array, ...]) -> Distance:
+        found = distance(outputs, expected, steps=[step or 0.0 for step in self._outputs()])
+        if any(computes(operator.name) for operator in self._model.subgraphs[0].operators):
+            return found
+        # Nothing rounds where values only move: each difference is wrong.
+        return replace(found, off_by_one=0, off_by_more=found.off_by_one + found.off_by_more)
+
+    def _claims_exact(self, comparison: Comparison, outcome: Outcome) -> bool:
         """Whether equality is what is expected: of kernels with others, and of those an oracle claims."""
         if comparison.against is not None:
             # Families may differ from each other; the same family on more threads or in another runtime must not.
             return comparison.against.family == comparison.kernels.family
-        graph = read_model(self._case.content).subgraphs[0]
+        if outcome.is_left_in_part:
+            return False  # Which operators the delegate left, and so which oracle was right for them, is not known.
+        graph = self._model.subgraphs[0]
         return all(claims_exact(graph, operator, comparison.kernels.family) for operator in graph.operators)
+
+    def _outputs(self) -> list[float | None]:
+        """Of each output, the step of its real numbers: None for float without one, 0 for integers.
+
+        A stored value that is dequantized may lose the last bits of the largest that it could have been.
+        """
+        graph = self._model.subgraphs[0]
+        read = {
+            operator.outputs[0]: operator.inputs[0] for operator in graph.operators if operator.name == "DEQUANTIZE"
+        }
+        steps: list[float | None] = []
+        for index in graph.outputs:
+            if index in read and graph.tensors[read[index]].scales.size:
+                source = graph.tensors[read[index]]
+                span = float(source.scales.max()) * 2.0 ** (16 if source.dtype == "int16" else 8)
+                steps.append(float(np.spacing(np.float32(span))))
+            else:
+                steps.append(None if graph.tensors[index].dtype.startswith("float") else 0.0)
+        return steps
 
     def _run(self, kernels: Kernels) -> Outcome:
         if kernels not in self._outcomes:
@@ -121,10 +148,5 @@ class _Trial:
         raise found
 
 
-def _scales(content: bytes) -> list[float]:
-    """Of each output of a `.tflite`, the scale that it was dequantized with; 0 for all others."""
-    graph = read_model(content).subgraphs[0]
-    read = {operator.outputs[0]: operator.inputs[0] for operator in graph.operators if operator.name == "DEQUANTIZE"}
-    return [
-        float(graph.tensors[read[index]].scales.max(initial=0)) if index in read else 0.0 for index in graph.outputs
-    ]
+def _has_step(step: float | None) -> bool:
+    return step is not None

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from qbench.errors import NoOracleError
+import numpy as np
+
+from qbench.errors import NoOracleError, UnspecifiedError
 from qbench.quant.bindings import dtype_of, oracle_of
 from qbench.quant.call import Call
+from qbench.quant.family import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,17 +60,12 @@ def run_graph(
         If the inputs do not fit the graph.
     """
     graph = model.subgraphs[0]
+    if family not in FAMILIES:
+        raise ValueError(f"found the family {family!r}, expected one of {', '.join(FAMILIES)}")
     if unknown := unknown_operators(graph):
         raise NoOracleError(f"found {', '.join(unknown)}, of which the int8 specification here has no oracle")
-    values: dict[int, Array] = {}
-    for index, stored in zip(graph.inputs, inputs, strict=True):
-        tensor = graph.tensors[index]
-        if stored.dtype.name != tensor.dtype or stored.ndim != len(tensor.shape):
-            raise ValueError(
-                f"the input {tensor.name!r} takes {tensor.dtype} of {len(tensor.shape)} dimensions, found "
-                f"{stored.dtype.name} of shape {stored.shape}"
-            )
-        values[index] = stored
+    check_state(graph)
+    values = _checked(graph, inputs)
     uses = Counter(index for operator in graph.operators for index in operator.inputs)
     uses.update(graph.outputs)
     for number, operator in enumerate(graph.operators):
@@ -80,7 +78,7 @@ def run_graph(
         for index in operator.inputs:
             if not uses[index]:
                 values.pop(index, None)
-    return tuple(values[index] for index in graph.outputs)
+    return tuple(_required(graph, values, index) for index in graph.outputs)
 
 
 def run_operator(
@@ -99,7 +97,7 @@ def run_operator(
     )
     try:
         outputs = oracle(call)
-    except ValueError as error:
+    except UnspecifiedError as error:
         raise NoOracleError(f"{label(graph, operator)}: {error}") from error
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
@@ -110,17 +108,56 @@ def unknown_operators(graph: Subgraph) -> tuple[str, ...]:
     return tuple(sorted(unknown))
 
 
+def check_state(graph: Subgraph) -> None:
+    """Refuse a graph that keeps a state from one invoke to the next.
+
+    Raises
+    ------
+    NoOracleError
+        If a tensor is a variable.
+    """
+    if variables := [tensor.name for tensor in graph.tensors if tensor.is_variable]:
+        raise NoOracleError(f"the variable {variables[0]!r} keeps a state, of which the oracles know nothing")
+
+
 def label(graph: Subgraph, operator: Operator) -> str:
     """Such as ``CONV_2D float32``: the operator, and the dtype that it computes in."""
     return f"{operator.name} {dtype_of(graph, operator)}".strip()
 
 
 def _value(graph: Subgraph, values: dict[int, Array], index: int) -> Array | None:
-    if index < 0:
-        return None
+    return None if index < 0 else _required(graph, values, index)
+
+
+def _required(graph: Subgraph, values: dict[int, Array], index: int) -> Array:
     if index in values:
         return values[index]
-    constant = graph.tensors[index].constant()
-    if constant is None:
-        raise ValueError(f"nothing gives the tensor {graph.tensors[index].name!r} a value")
-    return constant
+    tensor = graph.tensors[index]
+    try:
+        constant = tensor.constant()
+    except ValueError as error:
+        raise NoOracleError(str(error)) from error
+    if constant is not None:
+        return constant
+    if 0 in tensor.shape:  # Of nothing, a file holds nothing.
+        return np.empty(tensor.shape, tensor.dtype)
+    raise NoOracleError(f"nothing gives the tensor {tensor.name!r} a value")
+
+
+def _checked(graph: Subgraph, inputs: Sequence[Array]) -> dict[int, Array]:
+    """Values of the graph's inputs, by index."""
+    if len(inputs) != len(graph.inputs):
+        names = ", ".join(repr(graph.tensors[index].name) for index in graph.inputs)
+        raise ValueError(f"found {len(inputs)} inputs, expected {len(graph.inputs)}: {names}")
+    for index, stored in zip(graph.inputs, inputs, strict=True):
+        tensor = graph.tensors[index]
+        fits = stored.ndim == len(tensor.shape) and all(
+            size in {-1, found} or axis == 0
+            for axis, (size, found) in enumerate(zip(tensor.signature, stored.shape, strict=True))
+        )
+        if stored.dtype.name != tensor.dtype or not fits:
+            raise ValueError(
+                f"the input {tensor.name!r} takes {tensor.dtype} of shape {tensor.signature}, of which the first axis "
+                f"may have any size, found {stored.dtype.name} of shape {stored.shape}"
+            )
+    return dict(zip(graph.inputs, inputs, strict=True))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".tflite"
 
 
-def find_contestants(names: Sequence[str], pyproject: Path, *, command: str) -> dict[str, Contestant]:
+def find_contestants(names: Sequence[str], pyproject: Path, *, word: str = "SUBJECT") -> dict[str, Contestant]:
     """The artifact that each of `names` means: an id of `[tool.qbench]`, or the path of a `.tflite` file.
 
     Files run with the runtime options of `[tool.qbench]` too, if there is one, and are called by their name
@@ -25,8 +25,8 @@ def find_contestants(names: Sequence[str], pyproject: Path, *, command: str) -> 
 
     Parameters
     ----------
-    command
-        What errors call the command line, such as ``qbench trial``.
+    word
+        What errors call a name that means nothing, as the command's own help does.
 
     Raises
     ------
@@ -45,25 +45,25 @@ def find_contestants(names: Sequence[str], pyproject: Path, *, command: str) -> 
         if name in declared and session is not None:
             content = session.prepared(declared[name]).content
         elif name.endswith(_SUFFIX):
-            content = _read(Path(name), command)
+            content = _read(Path(name))
             called = name if Path(name).stem in found else Path(name).stem
         else:
-            raise _unknown(name, sorted(declared), command)
+            raise _unknown(name, sorted(declared), word)
         found[called] = Contestant(content=content, options=options, name=called)
     return found
 
 
-def _read(path: Path, command: str) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"{command} {path}",
+            str(path),
             found=f"a path that cannot be read ({error.strerror})",
             expected=f"a {_SUFFIX} file",
         ) from error
 
 
-def _unknown(name: str, declared: Sequence[str], command: str) -> ConfigError:
+def _unknown(name: str, declared: Sequence[str], word: str) -> ConfigError:
     known = f"one of {', '.join(declared)}, or" if declared else "an id of [tool.qbench] in ./pyproject.toml, or"
-    return ConfigError(f"{command} SUBJECT", found=repr(name), expected=f"{known} the path of a {_SUFFIX} file")
+    return ConfigError(word, found=repr(name), expected=f"{known} the path of a {_SUFFIX} file")

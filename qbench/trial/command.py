@@ -14,7 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 
 from qbench.argument_types import count, positive, probability, share, shares
 from qbench.errors import ConfigError
-from qbench.files import replace_file
+from qbench.files import write_output
 from qbench.runtime.fingerprint import take_fingerprint
 from qbench.session.subjects import find_contestants
 from qbench.trial.plot import plot_trial, require_matplotlib
@@ -92,7 +92,7 @@ def run_command(options: argparse.Namespace) -> int:
     if trial is not None:
         print_trial(trial, console, verbose=options.verbose)
         if options.plot:
-            replace_file(options.plot, plot_trial(trial))
+            write_output(options.plot, plot_trial(trial))
     return status
 
 
@@ -123,9 +123,7 @@ def _read(path: Path) -> Trial:
 
 def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
     """What was measured, which Ctrl-C may cut short, and the exit status."""
-    contestants = find_contestants(
-        tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"), command="qbench trial"
-    )
+    contestants = find_contestants(tuple(dict.fromkeys(options.subjects)), Path("pyproject.toml"))
     settings = settings_of(options, tuple(contestants))
     measured: Trial | None = None
     # Drawn between contests alone: a thread that draws while something is timed would be one more neighbour.
@@ -137,7 +135,7 @@ def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
             nonlocal measured
             measured = trial
             if options.json:
-                replace_file(options.json, encode_trial(trial))
+                write_output(options.json, encode_trial(trial))
             progress.update(task, completed=len(trial.contests), total=total, refresh=True)
 
         try:

@@ -27,14 +27,26 @@ def test_floats_are_apart_by_the_numbers_between_them():
     assert found == Distance(values=4, off_by_one=1, off_by_more=1, largest=2)
 
 
-def test_dequantized_numbers_are_apart_by_their_scale():
+def test_real_numbers_are_apart_by_the_step_that_they_have():
     left, right = (
         np.array([1.0, 1.0, 1.0, np.inf, np.inf], np.float32),
         np.array([1.0, 1.25, 1.3, np.inf, 0], np.float32),
     )
-    found = distance([left], [right], scales=[0.25])
+    found = distance([left], [right], steps=[0.25])
     assert (found.off_by_one, found.off_by_more) == (1, 2)
-    assert distance([left[:3]], [right[:3]], scales=[0.25]).largest == 2
+    assert distance([left[:3]], [right[:3]], steps=[0.25]).largest == 2
+
+
+def test_integers_of_64_bits_do_not_wrap():
+    assert _distance([2**62, 2**63 - 1], [-(2**62), -(2**63)], np.int64).off_by_more == 2
+    assert _distance([2**64 - 1], [2**64 - 2], np.uint64).off_by_one == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64, np.bool_])
+def test_types_without_a_step_are_equal_or_wrong(dtype):
+    found = distance([np.array([1, 0, 1], dtype)], [np.array([1, 1, 0], dtype)])
+    assert (found.off_by_one, found.off_by_more) == (0, 2)
+    assert distance([np.array([1.0])], [np.array([1.0 + 1e-12])]).off_by_more == 1
 
 
 def test_nan_is_only_near_nan():

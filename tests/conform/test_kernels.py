@@ -38,7 +38,7 @@ def test_the_families_are_the_kernels_that_they_say(workshop: Workshop):
     found = {family: workshop.run(case(quantize_model(), ties), Kernels(family=family)) for family in FAMILIES}
     assert found["reference"].outputs[0].tolist() == [[4, 5, 6, 2]] * 8, "halves away from zero"
     assert found["builtin"].outputs[0].tolist() == [[3, 5, 5, 3]] * 8, "halves to even"
-    assert {family: outcome.delegated for family, outcome in found.items()} == {
+    assert {family: outcome.is_delegated for family, outcome in found.items()} == {
         "reference": False,
         "builtin": False,
         "xnnpack": True,

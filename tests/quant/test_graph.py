@@ -122,10 +122,30 @@ def test_a_custom_operator_is_unknown_by_its_code():
     assert unknown_operators(read_model(graph.build([x], [y])).subgraphs[0]) == ("custom:Mine int8",)
 
 
-@pytest.mark.parametrize("stored", [np.zeros((1, 4), np.uint8), np.zeros(4, np.int8)])
+@pytest.mark.parametrize("stored", [np.zeros((1, 4), np.uint8), np.zeros(4, np.int8), np.zeros((1, 5), np.int8)])
 def test_inputs_that_do_not_fit_are_named(stored: np.ndarray):
-    with pytest.raises(ValueError, match=r"the input 'x' takes int8 of 2 dimensions, found u?int8 of shape"):
+    with pytest.raises(ValueError, match=r"the input 'x' takes int8 of shape \(1, 4\), .* found u?int8 of shape"):
         run_graph(read_model(zoo.dense_int8()), [stored])
+
+
+def test_another_number_of_inputs_and_an_unknown_family_are_named():
+    model = read_model(zoo.dense_int8())
+    with pytest.raises(ValueError, match="found 0 inputs, expected 1: 'x'"):
+        run_graph(model, [])
+    with pytest.raises(ValueError, match="found the family 'fast', expected one of reference, builtin, xnnpack"):
+        run_graph(model, [np.zeros((1, 4), np.int8)], family="fast")
+
+
+def test_a_constant_may_be_an_output_and_a_variable_is_refused():
+    graph = Graph()
+    x = graph.tensor("x", [2], "int8", Affine(1.0))
+    constant = graph.constant("constant", np.array([7, 8], np.int8), Affine(1.0))
+    content = graph.build([x], [constant, x])
+    first, second = run_graph(read_model(content), [np.array([1, 2], np.int8)])
+    assert (first.tolist(), second.tolist()) == ([7, 8], [1, 2])
+    graph.subgraph.tensors[x].isVariable = True
+    with pytest.raises(NoOracleError, match="the variable 'x' keeps a state"):
+        run_graph(read_model(graph.build([x], [x])), [np.array([1, 2], np.int8)])
 
 
 def test_observers_see_every_operator_with_its_values():

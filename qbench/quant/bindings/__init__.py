@@ -39,7 +39,7 @@ _EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
 }
 
 #: Places of the activations and the bias among the inputs, where they are not 0 and 2.
-_ACTIVATIONS, _BIAS = {"TRANSPOSE_CONV": 2}, {"TRANSPOSE_CONV": 3}
+_ACTIVATIONS, _BIAS = {"TRANSPOSE_CONV": 2, "SPLIT": 1}, {"TRANSPOSE_CONV": 3}
 
 
 def oracle_of(graph: Subgraph, operator: Operator) -> Oracle | None:
@@ -71,6 +71,11 @@ def _bias_dtype(graph: Subgraph, operator: Operator) -> str:
     if len(operator.inputs) > place and operator.inputs[place] >= 0:
         return graph.tensors[operator.inputs[place]].dtype
     return weighted.bias_dtype(operator) or "int32"
+
+
+def computes(name: str) -> bool:
+    """Whether the operator called `name` computes with values, instead of only moving or picking them."""
+    return name not in moved.ORACLES
 
 
 def dtype_of(graph: Subgraph, operator: Operator) -> str:
