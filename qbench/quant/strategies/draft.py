@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Scales of activations that are met: ranges from a few hundredths to some hundreds.
 _SCALES = {"int8": (2.0**-10, 1.0), "int16": (2.0**-18, 2.0**-6)}
+#: How many steps a magnitude has that real inputs lie on: some in each step of the output, and powers of two.
+_REAL_STEPS = {"int8": 2**8, "int16": 2**15}
 
 choices = cache(st.sampled_from)
 BOOLEANS = st.booleans()
@@ -59,6 +61,8 @@ class Signal:
     mean, rms
         Mean and root mean square of ``stored - zero_point`` (of the values, for float32): known of inputs,
         estimated of what operators give. The scale of the next output is made from them.
+    unit
+        What float32 values are whole multiples of, as far as float32 can hold them.
     """
 
     index: int
@@ -66,6 +70,7 @@ class Signal:
     params: QuantizationParameters | None
     mean: float
     rms: float
+    unit: float = 1.0
 
     @property
     def stored_as(self) -> QuantizationParameters:
@@ -125,20 +130,38 @@ class Draft:
         return QuantizationParameters(np.float32(scale), zero_point, dtype=self.dtype)
 
     def output_params(
-        self, magnitude: float, *, at_least: float = 0.0, at_most: float = math.inf
+        self,
+        magnitude: float,
+        *,
+        at_least: float = 0.0,
+        at_most: float = math.inf,
+        powers_of: float | None = None,
+        halfway: float | None = None,
     ) -> QuantizationParameters:
         """Parameters under which values of about `magnitude` (root mean square) use the type's range.
 
         What is drawn on top makes some outputs saturate and others use a part of the range only. The scale is at most
         `at_most`, and at least `at_least` even so: what kernels do not take stays below that.
+
+        Parameters
+        ----------
+        powers_of
+            The scale is a power of two times this. Of values that are whole multiples of one, many then lie halfway
+            between two integers, where kernels differ in how they round.
+        halfway
+            A value that the scale puts halfway between two integers, such as the bound of an activation.
         """
         if not (magnitude > 0 and math.isfinite(magnitude)):
             magnitude = 1.0
         # Three times the root mean square reaches the end of the range; a power of two shrinks to nice numbers.
-        fitting = 2.0 ** round(math.log2(3 * magnitude / LIMITS[self.dtype][1]))
-        scale = fitting * float(self.draw(scales(2.0**-3, 2.0**3)))
+        unit = powers_of or 1.0
+        fitting = unit * 2.0 ** round(math.log2(3 * magnitude / LIMITS[self.dtype][1] / unit))
+        factor = float(self.draw(scales(2.0**-3, 2.0**3)))
+        scale = fitting * (2.0 ** round(math.log2(factor)) if powers_of else factor)
         # A fused activation's bound of 6 must fit int32 in steps of the scale.
-        return self.params(min(max(min(scale, at_most), at_least, 2.0**-26), 2.0**40))
+        scale = min(max(min(scale, at_most), at_least, 2.0**-26), 2.0**40)
+        steps = math.floor(halfway / scale - 0.5) if halfway else 0
+        return self.params(halfway / (steps + 0.5) if halfway and steps > 0 else scale)
 
     def input(self, shape: Sequence[int], params: QuantizationParameters) -> Signal:
         """A new input of the model with the values it is run on."""
@@ -149,10 +172,11 @@ class Draft:
 
     def real_input(self, shape: Sequence[int], magnitude: float = 1.0) -> Signal:
         """A new float32 input with values of about `magnitude`."""
-        values = fill_reals(self.draw, tuple(shape), magnitude)
+        unit = magnitude * float(self.draw(scales(0.5, 2.0))) / _REAL_STEPS[self.dtype]
+        values = fill_reals(self.draw, tuple(shape), unit, _REAL_STEPS[self.dtype])
         index = self.graph.tensor(f"input{len(self.feeds)}", shape)
         self.feeds.append((index, values))
-        return Signal(index, tuple(shape), None, *_statistics(values))
+        return Signal(index, tuple(shape), None, *_statistics(values), unit)
 
     def constant(self, values: Array, params: QuantizationParameters | None = None) -> int:
         """Values that are part of the model."""

@@ -48,11 +48,12 @@ def _sum(draft: Draft, x: Signal, name: str, options: Any) -> Signal:
         y = _second(draft, x, draft.params(scale * 2.0 ** draft.integer(-4, 4) * draft.choice(1.0, 1.25, 1.0371)))
     scales = scale, float(y.stored_as.scale)
     magnitude = math.hypot(x.rms * scales[0], y.rms * scales[1])
-    params = (
-        draft.params(max(scales))
-        if shifts
-        else draft.output_params(magnitude, at_least=max(scales) / 128, at_most=fused.max_scale)
-    )
+    if shifts:
+        params = draft.params(max(scales))
+    else:
+        # The optimized ADD of int8 wraps what leaves 16 bits: twice 255 steps of the larger scale must not.
+        at_least = max(scales) / 64
+        params = draft.output_params(magnitude, at_least=at_least, at_most=fused.max_scale, halfway=fused.halfway)
     output = draft.output(np.broadcast_shapes(x.shape, y.shape), params, magnitude=magnitude)
     order = [x.index, y.index] if draft.choice(True, True, False) else [y.index, x.index]  # noqa: FBT003
     versions = (2, 2 if shifts else 3) if name == "ADD" else (2, 2 if shifts else 5)
@@ -69,6 +70,12 @@ def sub(draft: Draft, x: Signal) -> Signal:
     return _sum(draft, x, "SUB", schema.SubOptionsT())
 
 
+def _reach(x: Signal) -> int:
+    """How far a stored value can be from the zero point."""
+    params = x.stored_as
+    return max(params.qmax - int(params.zero_point), int(params.zero_point) - params.qmin)
+
+
 def mul(draft: Draft, x: Signal) -> Signal:
     """MUL of two tensors, or of a tensor and a constant, broadcast."""
     y = _second(draft, x, draft.params())
@@ -76,8 +83,9 @@ def mul(draft: Draft, x: Signal) -> Signal:
     options = schema.MulOptionsT(fusedActivationFunction=fused.number)
     product = float(x.stored_as.scale) * float(y.stored_as.scale)
     magnitude = product * x.rms * y.rms
-    # XNNPACK takes factors below 256 only.
-    params = draft.output_params(magnitude, at_least=product / 64, at_most=fused.max_scale)
+    # XNNPACK takes factors below 256 only, and the optimized kernel of int8 wraps what leaves 16 bits.
+    at_least = product * (_reach(x) * _reach(y) / 32000 if draft.dtype == "int8" else 1 / 64)
+    params = draft.output_params(magnitude, at_least=at_least, at_most=fused.max_scale, halfway=fused.halfway)
     output = draft.output(np.broadcast_shapes(x.shape, y.shape), params, magnitude=magnitude)
     order = [x.index, y.index] if draft.choice(True, True, False) else [y.index, x.index]  # noqa: FBT003
     return draft.operator("MUL", order, output, options, versions=(2, 4))
@@ -107,11 +115,22 @@ def tanh(draft: Draft, x: Signal) -> Signal:
     return _fixed(draft, x, "TANH", bits=7, zero_point=0)
 
 
-def _rescaled(draft: Draft, x: Signal, name: str, options: Any = None, *, versions: tuple[int, int] = (2, 2)) -> Signal:
+def _rescaled(
+    draft: Draft,
+    x: Signal,
+    name: str,
+    options: Any = None,
+    *,
+    versions: tuple[int, int] = (2, 2),
+    halfway: float | None = None,
+) -> Signal:
     """An operator whose output has parameters of its own, near the input's as converters make them."""
     scale = float(x.stored_as.scale)
     magnitude = x.rms * scale
-    params = draft.params(scale) if draft.boolean() else draft.output_params(magnitude, at_least=scale / 64)
+    if draft.choice(True, False, False):  # noqa: FBT003
+        params = draft.params(scale)
+    else:
+        params = draft.output_params(magnitude, at_least=scale / 64, halfway=halfway)
     output = draft.output(x.shape, params, magnitude=magnitude)
     return draft.operator(name, [x.index], output, options, versions=versions)
 
@@ -123,7 +142,7 @@ def relu(draft: Draft, x: Signal) -> Signal:
 
 def relu6(draft: Draft, x: Signal) -> Signal:
     """RELU6 as an operator of its own."""
-    return _rescaled(draft, x, "RELU6", versions=(2, 3))
+    return _rescaled(draft, x, "RELU6", versions=(2, 3), halfway=draft.choice(None, None, 6.0))
 
 
 def hard_swish(draft: Draft, x: Signal) -> Signal:
@@ -139,7 +158,7 @@ def leaky_relu(draft: Draft, x: Signal) -> Signal:
 
 def quantize(draft: Draft, x: Signal) -> Signal:
     """QUANTIZE of float32."""
-    params = draft.output_params(x.rms)
+    params = draft.output_params(x.rms, powers_of=draft.choice(None, None, x.unit))
     output = draft.output(x.shape, params, magnitude=x.rms)
     return draft.operator("QUANTIZE", [x.index], output, schema.QuantizeOptionsT(), versions=(1, 2))
 

@@ -57,11 +57,9 @@ def fill_array(draw: st.DrawFn, shape: tuple[int, ...], low: int, high: int, ori
     return stored.reshape(shape)
 
 
-def fill_reals(draw: st.DrawFn, shape: tuple[int, ...], magnitude: float) -> Array:
-    """float32 array of `shape` with values of about `magnitude`; shrinks to 0 everywhere."""
-    steps = fill_array(draw, shape, -1200, 1200, 0)
-    # Some 400 steps for the magnitude: fine enough to lie between the integers, coarse enough for exact halves.
-    return (steps * np.float32(magnitude / 400)).astype(np.float32)
+def fill_reals(draw: st.DrawFn, shape: tuple[int, ...], unit: float, steps: int) -> Array:
+    """float32 array of `shape` with whole multiples of `unit`, of about `steps`; shrinks to 0 everywhere."""
+    return (fill_array(draw, shape, -3 * steps, 3 * steps, 0) * unit).astype(np.float32)
 
 
 _FAULTS = ("none", "zero", "outlier", "zero and outlier")

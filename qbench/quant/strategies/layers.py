@@ -22,17 +22,29 @@ _BOUNDS = {"RELU": math.inf, "RELU6": 6.0, "RELU_N1_TO_1": 1.0}
 
 
 class Activation(NamedTuple):
-    """A fused activation: its number in the schema, and the largest output scale that leaves steps below its bound."""
+    """A fused activation: its number in the schema, where it cuts, and whether that is between two stored values."""
 
     number: int
-    max_scale: float
+    bound: float
+    is_halfway: bool
+
+    @property
+    def max_scale(self) -> float:
+        """The largest scale of an output that leaves steps below the bound."""
+        return self.bound / 8
+
+    @property
+    def halfway(self) -> float | None:
+        """Where it cuts, if the output's scale is to put that halfway between two stored values."""
+        return self.bound if self.is_halfway else None
 
 
 def activation(draft: Draft) -> Activation:
     """A fused activation, most often none."""
-    name = draft.choice("NONE", "NONE", "NONE", *_BOUNDS)
+    halfway = ("RELU6 halfway", "RELU_N1_TO_1 halfway")
+    name, _, is_halfway = draft.choice("NONE", "NONE", "NONE", "NONE", *_BOUNDS, *halfway).partition(" ")
     number = int(getattr(schema.ActivationFunctionType, name))
-    return Activation(number, _BOUNDS.get(name, math.inf) / 8)
+    return Activation(number, _BOUNDS.get(name, math.inf), bool(is_halfway))
 
 
 class Window(NamedTuple):
@@ -123,9 +135,15 @@ class _Layer:
 
     def __init__(self, draft: Draft, x: Signal, shape: tuple[int, ...], *, quantized_dimension: int) -> None:
         self.draft, self.x = draft, x
-        # Per tensor: one scale for all, as the older converters write it.
-        dimension = None if draft.choice(False, False, False, True) else quantized_dimension  # noqa: FBT003
+        # Per tensor: one scale for all, as the older converters write it. With scales that are powers of two times each
+        # other, many sums lie halfway between two integers of the output.
+        scaled = draft.choice("by channel", "by channel", "per tensor", "by channel, powers", "per tensor, powers")
+        dimension = None if scaled.startswith("per tensor") else quantized_dimension
         self.weights, self.params = fill_weights(draft.draw, shape, dimension)
+        self.has_powers = scaled.endswith("powers")
+        if self.has_powers:
+            powers = np.exp2(np.rint(np.log2(self.params.scale)))
+            self.params = QuantizationParameters(powers, 0, quantized_dimension=dimension, narrow_range=True)
         self.channels = shape[quantized_dimension]
         self.taps = self.weights.size // self.channels
 
@@ -153,7 +171,13 @@ class _Layer:
             indices.append(-1)
         magnitude = float(np.sqrt(np.mean(np.square(np.hypot(sums, size) * accumulators))))
         # XNNPACK wants accumulators rescaled by less than 256, and so do the 16x8 kernels' shifts.
-        params = draft.output_params(magnitude, at_least=float(accumulators.max()) / 64, at_most=fused.max_scale)
+        params = draft.output_params(
+            magnitude,
+            at_least=float(accumulators.max()) / 64,
+            at_most=fused.max_scale,
+            powers_of=float(x.stored_as.scale) if self.has_powers else None,
+            halfway=fused.halfway,
+        )
         return indices, draft.output(shape, params, magnitude=magnitude)
 
     def _bias(self, scale: Array, size: float) -> tuple[int, float]:

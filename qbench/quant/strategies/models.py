@@ -38,6 +38,8 @@ class _Entry(NamedTuple):
         Whether its output can be larger than its input.
     is_fixed
         Whether its output's parameters are fixed, so that its kernels take only scales of inputs that are met.
+    int16_scales
+        Scales of int16 inputs for which there are kernels of their own.
     """
 
     build: Callable[[Draft, Signal], Signal]
@@ -48,6 +50,7 @@ class _Entry(NamedTuple):
     keeps: bool = False
     grows: bool = False
     is_fixed: bool = False
+    int16_scales: tuple[float, ...] = ()
 
 
 REGISTRY: Mapping[str, _Entry] = MappingProxyType(
@@ -66,8 +69,8 @@ REGISTRY: Mapping[str, _Entry] = MappingProxyType(
         "PAD": _Entry(rearranging.pad, keeps=True, grows=True),
         "TRANSPOSE": _Entry(rearranging.transpose, keeps=True),
         "SOFTMAX": _Entry(elementwise.softmax, is_fixed=True),
-        "LOGISTIC": _Entry(elementwise.logistic, is_fixed=True),
-        "TANH": _Entry(elementwise.tanh, is_fixed=True),
+        "LOGISTIC": _Entry(elementwise.logistic, is_fixed=True, int16_scales=(2.0**-12,)),
+        "TANH": _Entry(elementwise.tanh, is_fixed=True, int16_scales=(2.0**-12, 2.0**-11)),
         "RELU": _Entry(elementwise.relu),
         "RELU6": _Entry(elementwise.relu6),
         "HARD_SWISH": _Entry(elementwise.hard_swish, dtypes=("int8",)),
@@ -157,7 +160,9 @@ def operator_models(
         draft = Draft(draw, dtype, sizes)
         entry = REGISTRY[name]
         shape = draft.shape(entry.min_rank, entry.max_rank)
-        x = draft.real_input(shape) if entry.is_real else draft.input(shape, draft.params())
+        special = entry.int16_scales if dtype == "int16" else ()
+        scale = draft.choice(None, *special) if special else None
+        x = draft.real_input(shape) if entry.is_real else draft.input(shape, draft.params(scale))
         y = entry.build(draft, x)
         content = draft.graph.build([index for index, _ in draft.feeds], [y.index])
         return OperatorModel(content, name, dtype, tuple(array for _, array in draft.feeds))
