@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,12 +40,12 @@ def exact_float(depth: int, inputs: Array, input_params: QuantizationParameters)
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If float64 is too small as well, or the activations are neither int8 nor int16: the kernels of uint8 take
         weights with zero points and multiply scales in another way.
     """
     if inputs.dtype not in (np.int8, np.int16):
-        raise ValueError(f"activations must be int8 or int16, got {inputs.dtype}")
+        raise UnspecifiedError(f"activations must be int8 or int16, got {inputs.dtype}")
     limits = np.iinfo(inputs.dtype)
     zero_point = int(input_params.zero_point)
     # Weights may have a zero point of their own in fully connected: 255 steps from it at most.
@@ -52,7 +54,7 @@ def exact_float(depth: int, inputs: Array, input_params: QuantizationParameters)
         return np.float32
     if depth * largest < 1 << 53:
         return np.float64
-    raise ValueError(f"sums of {depth} products of {inputs.dtype} and 8-bit weights may not be exact in float64")
+    raise UnspecifiedError(f"sums of {depth} products of {inputs.dtype} and 8-bit weights may not be exact in float64")
 
 
 def accumulator_dtype(inputs: Array, bias: Array | None, bias_dtype: str | None = None) -> str:
@@ -69,7 +71,7 @@ def add_bias(sums: Array, bias: Array | None, dtype: npt.DTypeLike) -> Array:
     """Accumulators as the kernel holds them: `sums` plus `bias`, wrapped around to `dtype` (int32 or int64)."""
     accumulators = sums.astype(np.int64)
     if bias is not None:
-        accumulators += bias
+        accumulators += bias.reshape(-1)
     return accumulators.astype(dtype)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
+
 if TYPE_CHECKING:
     from qbench.quant.affine import QuantizationParameters
     from qbench.quant.family import Family
@@ -45,7 +47,7 @@ def activation_range(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the activation is another (none of the kernels fuses TANH or SIGN_BIT), or if the scale is so small that a
         bound does not fit in int32; the runtime refuses that model too.
 
@@ -55,7 +57,7 @@ def activation_range(
     XNNPACK's ``src/xnnpack/requantization.h``.
     """
     if activation not in _REAL_RANGES:
-        raise ValueError(f"no kernel fuses the activation {activation}: known are {', '.join(_REAL_RANGES)}")
+        raise UnspecifiedError(f"no kernel fuses the activation {activation}: known are {', '.join(_REAL_RANGES)}")
     limits = np.iinfo(output_params.dtype)
     low, high = _REAL_RANGES[activation]
     to_stored = _bound_of_xnnpack if family == "xnnpack" else _bound
@@ -69,7 +71,7 @@ def _bound(real: float, params: QuantizationParameters) -> int:
     with np.errstate(over="ignore"):
         steps = float(np.float32(real) / np.float32(params.scale))
     if abs(steps) > 2**31:
-        raise ValueError(f"with scale {params.scale}, the bound {real} of the activation does not fit in int32")
+        raise UnspecifiedError(f"with scale {params.scale}, the bound {real} of the activation does not fit in int32")
     magnitude = np.floor(abs(steps) + 0.5)  # exact: the sum is one of doubles, the quotient of float32
     return int(np.copysign(magnitude, steps)) + int(params.zero_point)
 

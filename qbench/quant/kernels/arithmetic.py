@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier, rounding_divide_by_pot
 from qbench.quant.kernels.activation_range import activation_range
+from qbench.quant.kernels.arguments import check_broadcast, check_family, check_params, check_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +98,7 @@ def add(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the runtime refuses the parameters, or ends the process: for inputs of ``2**19`` times the output's
         scale (int16: ``2**14``), and for shapes that differ where powers of two are shifted.
 
@@ -162,7 +164,7 @@ def mul(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the runtime refuses the parameters. (Its int16 inputs with 8-bit outputs are not covered.)
 
     Notes
@@ -170,7 +172,7 @@ def mul(
     ``tflite/kernels/mul.cc``, ``tflite/kernels/internal/reference/mul.h`` and ``integer_ops/mul.h``; XNNPACK's
     ``src/qs8-vmul``.
     """
-    dtype = _common_dtype(a_params, b_params, output_params)
+    dtype = _checked_dtype(a, b, (a_params, b_params, output_params), family)
     zero_a, zero_b, zero = int(a_params.zero_point), int(b_params.zero_point), int(output_params.zero_point)
     factor = np.float32(a_params.scale * b_params.scale) / np.float32(output_params.scale)
     if family == "xnnpack" and _delegated(dtype, _DELEGATED_PRODUCT, factor):
@@ -202,13 +204,13 @@ def _sum(
     pot_scale_int16: bool,  # noqa: FBT001 - passed on
     family: Family,
 ) -> Array:
-    dtype = _common_dtype(*params)
+    dtype = _checked_dtype(a, b, params, family)
     ratios = [np.float32(each.scale) / np.float32(params[2].scale) for each in params[:2]]
     if family == "xnnpack" and _delegated(dtype, _DELEGATED_SUM, *ratios):
         combine = _sum_rounded_once(params, sign, activation_range(activation, params[2], family="xnnpack"))
     elif dtype == "int16" and pot_scale_int16 and all(_is_power_of_two(each.scale) for each in params):
         if sign == 1 and a.shape != b.shape:
-            raise ValueError(
+            raise UnspecifiedError(
                 f"the runtime ends the process for an int16 ADD of {a.shape} and {b.shape} whose scales are powers "
                 "of two: give the operator the option pot_scale_int16 = false"
             )
@@ -225,7 +227,7 @@ def _sum_rounded_thrice(params: tuple[QuantizationParameters, ...], sign: int, b
     common = 2 * max(scale_a, scale_b)
     output_factor = common / (2.0**left_shift * scale)
     if (sign == 1 and output_factor >= 1) or output_factor == 1:
-        raise ValueError(
+        raise UnspecifiedError(
             f"the runtime ends the process for inputs with scales {scale_a:g} and {scale_b:g} and an output with scale "
             f"{scale:g}, which must be more than 2**{1 - left_shift} times the larger of them"
         )
@@ -246,7 +248,7 @@ def _sum_of_shifted(params: tuple[QuantizationParameters, ...], sign: int, bound
     log_a, log_b, log = (int(np.rint(np.log2(each.scale))) for each in params)
     right_a, right_b = log - log_a, log - log_b
     if min(right_a, right_b) != 0:
-        raise ValueError(
+        raise UnspecifiedError(
             "where powers of two are shifted, the larger input scale must be the output's: "
             f"got 2**{log_a} and 2**{log_b} into 2**{log}"
         )
@@ -283,12 +285,29 @@ def _elementwise(combine: Combine, a: Array, b: Array, dtype: str) -> Array:
     return np.asarray(table[high + (b.astype(np.int32) - limits.min).astype(np.uint16)])
 
 
+def _checked_dtype(
+    a: Array,
+    b: Array,
+    params: tuple[QuantizationParameters, QuantizationParameters, QuantizationParameters],
+    family: Family,
+) -> str:
+    check_family(family)
+    dtype = _common_dtype(*params)
+    check_tensor("the first input", a, params[0])
+    check_tensor("the second input", b, params[1])
+    check_params("outputs", params[2])
+    check_broadcast(a, b)
+    return dtype
+
+
 def _common_dtype(*params: QuantizationParameters) -> str:
     dtypes = {each.dtype for each in params}
     if len(dtypes) > 1 or not dtypes <= _LEFT_SHIFT.keys():
-        raise ValueError(f"both inputs and the output must have one dtype of {', '.join(_LEFT_SHIFT)}, got {dtypes}")
-    if dtypes == {"int16"} and any(int(each.zero_point) for each in params):
-        raise ValueError("int16 tensors must have zero points of 0")
+        raise UnspecifiedError(
+            f"both inputs and the output must have one dtype of {', '.join(_LEFT_SHIFT)}, got {dtypes}"
+        )
+    if dtypes == {"int16"} and any(each.zero_point.any() for each in params):
+        raise UnspecifiedError("int16 tensors must have zero points of 0")
     return dtypes.pop()
 
 

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
 from qbench.quant import affine
 from qbench.quant.fixedpoint import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     round_half_away,
     saturating_rounding_doubling_high_mul,
+)
+from qbench.quant.kernels.arguments import (
+    ACTIVATIONS,
+    check_channels,
+    check_family,
+    check_params,
+    check_storage,
+    check_symmetric,
+    check_tensor,
 )
 from qbench.quant.parameters import QuantizationParameters
 
@@ -67,8 +77,8 @@ def quantize(real: Array, *, output_params: QuantizationParameters, family: Fami
 
     Raises
     ------
-    ValueError
-        If `real` holds NaN.
+    UnspecifiedError
+        If `real` holds NaN, is not float32, or does not have the channels of the output.
 
     Notes
     -----
@@ -77,6 +87,8 @@ def quantize(real: Array, *, output_params: QuantizationParameters, family: Fami
     and more are clamped here; in C their conversion is undefined, and on x86-64 the runtime's own kernels
     give the lowest value for them, of either sign.
     """
+    check_family(family)
+    _check_real(real, output_params)
     params = _full_range(output_params)
     if family == "reference" or params.is_per_channel:
         return affine.quantize(real, params, rounding="half_away")
@@ -124,6 +136,11 @@ def requantize(
     ``tflite/kernels/internal/optimized/optimized_ops.h``; XNNPACK's ``src/qs8-vcvt``, and ``VisitUnaryNode`` of
     ``tflite/delegates/xnnpack/xnnpack_delegate.cc``.
     """
+    check_family(family)
+    check_tensor("inputs", inputs, input_params)
+    check_params("outputs", output_params, ("int8", "int16") if input_params.dtype == "int16" else ACTIVATIONS)
+    if input_params.dtype == output_params.dtype:
+        check_symmetric(input_params, output_params)
     distance = inputs.astype(np.int32) - np.int32(input_params.zero_point)
     is_same_dtype = inputs.dtype == output_params.dtype
     with np.errstate(over="ignore"):
@@ -166,11 +183,22 @@ def dequantize(stored: Array, *, input_params: QuantizationParameters, family: F
     ``tflite/kernels/internal/optimized/optimized_ops.h``; XNNPACK's ``src/qs8-f32-vcvt``. The delegate leaves
     ``int16`` to the runtime.
     """
+    check_family(family)
+    check_storage("inputs", stored, input_params)
+    check_symmetric(input_params)
     exact = affine.dequantize(stored, input_params)
     is_delegated = family == "xnnpack" and stored.dtype != np.int16
     if family == "reference" or is_delegated or input_params.is_per_channel:
         return exact
     return _with_remainder(affine.dequantize(stored, input_params, arithmetic="folded"), exact, _FLOAT_BLOCK)
+
+
+def _check_real(real: Array, params: QuantizationParameters) -> None:
+    if real.dtype != np.float32:
+        raise UnspecifiedError(f"found inputs of {real.dtype}, expected float32")
+    check_channels("inputs", real.shape, params)
+    if np.isnan(real).any():
+        raise UnspecifiedError("found NaN, expected numbers: NaN has no quantized value")
 
 
 def _quantize_remainder(real: Array, params: QuantizationParameters) -> Array:

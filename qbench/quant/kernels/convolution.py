@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.kernels.accumulate import accumulator_dtype, add_bias, blocks, centred, exact_float
+from qbench.quant.kernels.arguments import check_image, check_pairs, check_weighted
 from qbench.quant.kernels.requantize import convolution_rounding, requantizer
 from qbench.quant.kernels.spatial import padded, sliding, taps
 
@@ -79,7 +81,7 @@ def conv_2d(  # noqa: PLR0913 - what the operator is given
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If padding or activation are unknown, the kernel does not fit in the inputs, or channels do not fit the groups.
 
     Notes
@@ -89,18 +91,24 @@ def conv_2d(  # noqa: PLR0913 - what the operator is given
     accumulators wrap around as the kernels' do. An int16 operator with an int32 bias must say so in
     `quantized_bias_type`: the runtime reads 64-bit numbers otherwise, beyond the bias's end.
     """
+    params = (input_params, weight_params, output_params)
+    check_weighted(inputs, weights, bias, params, weights_rank=4, units_axis=0, family=family)
+    check_image(inputs)
+    check_pairs(stride=stride, dilation=dilation)
+    if weight_params.zero_point.any():
+        raise UnspecifiedError("found weights with a zero point, expected 0: the runtime refuses any other")
     filters, tall, wide, depth = weights.shape
     channels = inputs.shape[3]
     groups = channels // depth
     if groups * depth != channels or groups == 0 or filters % groups:
-        raise ValueError(f"{filters} filters of {depth} channels do not divide {channels} channels into groups")
+        raise UnspecifiedError(f"{filters} filters of {depth} channels do not divide {channels} channels into groups")
     rows = sliding(inputs.shape[1], tall, stride=stride[0], dilation=dilation[0], padding=padding)
     columns = sliding(inputs.shape[2], wide, stride=stride[1], dilation=dilation[1], padding=padding)
     dtype = exact_float(tall * wide * depth, inputs, input_params)
     matrices = weights.astype(dtype).reshape(groups, filters // groups, tall * wide * depth)
     accumulator = accumulator_dtype(inputs, bias)
     finish = requantizer(
-        (input_params, weight_params, output_params),
+        params,
         convolution_rounding(family, accumulator, builtin="upward" if groups == 1 else "double"),
         activation,
     )
@@ -156,7 +164,7 @@ def depthwise_conv_2d(  # noqa: PLR0913 - what the operator is given
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         As `conv_2d`.
 
     Notes
@@ -167,17 +175,25 @@ def depthwise_conv_2d(  # noqa: PLR0913 - what the operator is given
     are defined here: it reads int4 weights of an int16 operator without unpacking them, and crashes in ``builtin`` for
     int8 without a bias.
     """
+    params = (input_params, weight_params, output_params)
+    check_weighted(inputs, weights, bias, params, weights_rank=4, units_axis=3, family=family)
+    check_image(inputs)
+    check_pairs(stride=stride, dilation=dilation)
+    if weights.shape[0] != 1:
+        raise UnspecifiedError(f"found weights of shape {weights.shape}, expected 1 along the first dimension")
+    if bias is not None and inputs.dtype == np.int16 and bias.dtype != np.int64:
+        raise UnspecifiedError(f"found a bias of {bias.dtype}, expected int64 for inputs of int16")
     _, tall, wide, filters = weights.shape
     channels = inputs.shape[3]
     if filters % channels:
-        raise ValueError(f"{filters} filters are no multiple of {channels} channels")
+        raise UnspecifiedError(f"{filters} filters are no multiple of {channels} channels")
     rows = sliding(inputs.shape[1], tall, stride=stride[0], dilation=dilation[0], padding=padding)
     columns = sliding(inputs.shape[2], wide, stride=stride[1], dilation=dilation[1], padding=padding)
     dtype = exact_float(tall * wide, inputs, input_params)
     kernel = weights[0].astype(dtype)
     accumulator = "int64" if inputs.dtype == np.int16 else "int32"
     finish = requantizer(
-        (input_params, weight_params, output_params),
+        params,
         convolution_rounding(family, accumulator, builtin="vector"),
         activation,
     )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.kernels.accumulate import accumulator_dtype, add_bias, centred, exact_float
+from qbench.quant.kernels.arguments import check_bias_dtype, check_weighted
 from qbench.quant.kernels.requantize import Rounding, legacy_factor, real_factor, requantize, xnnpack_factor
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def fully_connected(  # noqa: PLR0913 - what the operator is given
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If `keep_num_dims` and the last axis of the inputs is not `depth`, or the inputs are no multiple of it.
 
     Notes
@@ -83,9 +85,20 @@ def fully_connected(  # noqa: PLR0913 - what the operator is given
     ``src/operators/fully-connected-nc.c``. 32-bit accumulators wrap around as the kernels' do. An int16 operator with
     an int32 bias must say so in `quantized_bias_type`: the runtime reads 64-bit numbers otherwise, beyond its end.
     """
+    params = (input_params, weight_params, output_params)
+    check_weighted(
+        *(inputs, weights, bias, params),
+        weights_rank=2,
+        units_axis=0,
+        family=family,
+        outputs=("int8", "uint8", "int16"),
+    )
+    if weight_params.quantized_dimension == 1:
+        raise UnspecifiedError("found scales along dimension 1 of weights, expected them along dimension 0")
+    check_bias_dtype(bias_dtype)
     units, depth = weights.shape
-    if inputs.size % depth or (keep_num_dims and inputs.shape[-1] != depth):
-        raise ValueError(f"inputs of shape {inputs.shape} do not fit weights of depth {depth}")
+    if inputs.size % depth or (keep_num_dims and inputs.shape[-1:] != (depth,)):
+        raise UnspecifiedError(f"inputs of shape {inputs.shape} do not fit weights of depth {depth}")
     dtype = exact_float(depth, inputs, input_params)
     rows = centred(inputs.reshape(-1, depth), input_params, dtype)
     columns = weights.astype(dtype)
@@ -95,7 +108,7 @@ def fully_connected(  # noqa: PLR0913 - what the operator is given
     accumulator = accumulator_dtype(inputs, bias, bias_dtype or ("int32" if family == "builtin" else "int64"))
     if inputs.dtype == np.int16 and (accumulator == "int64" or weight_params.zero_point.any()):
         family = "reference"  # There is no other kernel.
-    rounding, factor = _scaling((input_params, weight_params, output_params), family)
+    rounding, factor = _scaling(params, family)
     output = requantize(
         add_bias(rows @ columns.T, bias, accumulator),
         factor,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.fixedpoint import round_half_away
 from qbench.quant.kernels import gemmlowp
+from qbench.quant.kernels.arguments import check_scale, check_unary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +63,8 @@ def logistic(
     input_params
         For ``int16``, the zero point is 0.
     output_params
-        Of the same dtype. The runtime takes no scale but 1/256 (8 bits), 1/32768 with zero point 0 (``int16``).
+        Of the same dtype. The runtime takes no scale but 1/256 (8 bits; the delegate takes any), 1/32768 with zero
+        point 0 (``int16``).
     family
         Kernels to follow; see `_look_up` and `_rescaled_int16` for the two widths. The delegate leaves ``int16``
         to the runtime.
@@ -71,12 +74,22 @@ def logistic(
     Array
         Of the shape and dtype of `inputs`.
 
+    Raises
+    ------
+    UnspecifiedError
+        If the dtypes differ, or the runtime refuses the scale or the zero point of the output.
+
     Notes
     -----
     ``tflite/kernels/activations.cc``, ``LUTPopulate`` in ``tflite/kernels/internal/common.h``,
     ``tflite/kernels/internal/reference/integer_ops/logistic.h``, ``logistic_op`` of ``optimized_ops.h``;
     XNNPACK's ``src/reference/unary-elementwise.cc``.
     """
+    check_unary(inputs, (input_params, output_params), family)
+    if inputs.dtype == np.int16:
+        check_scale(output_params, 1 / 32768)
+    elif family != "xnnpack":
+        check_scale(output_params, 1 / 256)
     if inputs.dtype == np.int16:
         if family != "reference" and _pot_shift(input_params) == 0:
             return gemmlowp.logistic(inputs, integer_bits=3).astype(np.int16)
@@ -98,7 +111,9 @@ def tanh(
 
     The scale of an 8-bit output is 1/128 by the specification, but the kernels take any.
     """
+    check_unary(inputs, (input_params, output_params), family)
     if inputs.dtype == np.int16:
+        _check_is_2_to_the_minus_15(output_params)
         shift = _pot_shift(input_params)
         if family != "reference" and shift in {0, 1}:
             shifted = np.clip(inputs.astype(np.int64) << int(shift), -32768, 32767)
@@ -118,6 +133,7 @@ def elu(
     family: Family = "builtin",
 ) -> Array:
     """``exp(x) - 1`` below 0, ``x`` above; ``int8`` only. The runtime has no kernel of it in ``reference``."""
+    check_unary(inputs, (input_params, output_params), family, ("int8",))
     return _look_up(inputs, _elu_float, input_params, output_params, family)
 
 
@@ -172,6 +188,11 @@ def _pot_shift(params: QuantizationParameters) -> int | None:
     nearest = round_half_away(np.asarray(logarithm))
     is_power = abs(logarithm - nearest) < np.float32(1e-3)
     return 12 + int(nearest) if is_power else None
+
+
+def _check_is_2_to_the_minus_15(params: QuantizationParameters) -> None:
+    if _pot_shift(params) != 12 - 15:
+        raise UnspecifiedError(f"found the scale {params.scale} of the output, expected 2**-15 within 0.07%")
 
 
 def _rescaled_int16(inputs: Array, params: QuantizationParameters, pot_shifts: set[int]) -> npt.NDArray[np.int64]:

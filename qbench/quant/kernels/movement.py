@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.family import FAMILIES, Family
 from qbench.quant.fixedpoint import round_half_away
 
@@ -45,7 +46,7 @@ def concatenation(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If ``int8`` parameters differ, or an ``int16`` zero point is not 0: the runtime refuses to prepare those.
 
     Notes
@@ -54,9 +55,9 @@ def concatenation(
     """
     everyone = [*input_params, output_params]
     if output_params.dtype == "int8" and not all(_same(params, output_params) for params in everyone):
-        raise ValueError("CONCATENATION of int8 wants the scale and zero point of its output in all inputs")
+        raise UnspecifiedError("CONCATENATION of int8 wants the scale and zero point of its output in all inputs")
     if output_params.dtype == "int16" and any(params.zero_point.any() for params in everyone):
-        raise ValueError("CONCATENATION of int16 wants 0 as the zero point")
+        raise UnspecifiedError("CONCATENATION of int16 wants 0 as the zero point")
     if output_params.dtype == "uint8":
         inputs = [_rescaled(stored, params, output_params) for stored, params in zip(inputs, input_params, strict=True)]
     return np.concatenate(inputs, axis=axis)
@@ -118,12 +119,12 @@ def mirror_pad(inputs: Array, paddings: npt.ArrayLike, *, mode: str = "REFLECT")
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If an axis is padded with more than it holds (``REFLECT``: its edge not counted), which the runtime refuses.
     """
     widths = np.asarray(paddings)
     if (widths.max(axis=1) > np.array(inputs.shape) - (mode == "REFLECT")).any():
-        raise ValueError(f"MIRROR_PAD in mode {mode} cannot pad the shape {inputs.shape} with {widths.tolist()}")
+        raise UnspecifiedError(f"MIRROR_PAD in mode {mode} cannot pad the shape {inputs.shape} with {widths.tolist()}")
     return np.pad(inputs, widths, "reflect" if mode == "REFLECT" else "symmetric")
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.kernels.activation_range import activation_range
+from qbench.quant.kernels.arguments import check_family, check_pairs, check_params, check_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,9 +49,9 @@ class _Windows(NamedTuple):
         elif padding == "VALID":
             number, before = (size - filter_size) // stride + 1, 0
         else:
-            raise ValueError(f"padding must be SAME or VALID, got {padding}")
+            raise UnspecifiedError(f"padding must be SAME or VALID, got {padding}")
         if number < 1:
-            raise ValueError(f"no window of {filter_size} fits into {size} elements")
+            raise UnspecifiedError(f"no window of {filter_size} fits into {size} elements")
         return cls(size, filter_size, stride, number, before)
 
     def taps(self) -> Iterator[tuple[slice, slice]]:
@@ -105,14 +107,14 @@ def average_pool_2d(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the dtypes differ, no window fits, or the padding or activation is another.
 
     Notes
     -----
     ``tflite/kernels/pooling.cc``, ``tflite/kernels/internal/reference/pooling.h`` and ``integer_ops/pooling.h``.
     """
-    del family
+    check_family(family)
     rows, columns = _windows(inputs, (input_params, output_params), filter_size, stride, padding)
     total = np.zeros((inputs.shape[0], rows.number, columns.number, inputs.shape[3]), np.int32)
     for down, read_down in rows.taps():
@@ -151,13 +153,14 @@ def max_pool_2d(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         As for `average_pool_2d`.
 
     Notes
     -----
     The same files; XNNPACK's ``src/subgraph/max-pooling-2d.c``.
     """
+    check_family(family)
     rows, columns = _windows(inputs, (input_params, output_params), filter_size, stride, padding)
     limits = np.iinfo(output_params.dtype)
     largest = np.full((inputs.shape[0], rows.number, columns.number, inputs.shape[3]), limits.min, inputs.dtype)
@@ -180,7 +183,12 @@ def _windows(
     padding: str,
 ) -> tuple[_Windows, _Windows]:
     if params[0].dtype != params[1].dtype:
-        raise ValueError(f"input and output must have the same dtype, got {params[0].dtype} and {params[1].dtype}")
+        raise UnspecifiedError(
+            f"input and output must have the same dtype, got {params[0].dtype} and {params[1].dtype}"
+        )
+    check_tensor("inputs", inputs, params[0], rank=4)
+    check_params("outputs", params[1])
+    check_pairs(filter_size=filter_size, stride=stride)
     height, width = inputs.shape[1:3]
     return (
         _Windows.along(height, filter_size[0], stride[0], padding),

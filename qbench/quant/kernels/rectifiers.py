@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
 from qbench.quant.kernels.activation_range import activation_range
+from qbench.quant.kernels.arguments import check_unary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +32,7 @@ EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     "HARD_SWISH": {"int8": _RUNTIME, "uint8": _RUNTIME},
 }
 
+_OPERATORS = ("RELU", "RELU6", "RELU_N1_TO_1")
 _INT16_MAX = 32767
 
 
@@ -64,14 +67,16 @@ def rectifier(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the output's scale is so small that a bound does not fit in int32. The conversion is undefined in C.
 
     Notes
     -----
     ``tflite/kernels/activations.cc``, ``ReluX`` in ``tflite/kernels/internal/reference/reference_ops.h``.
     """
-    del family
+    if activation not in _OPERATORS:
+        raise UnspecifiedError(f"found the operator {activation!r}, expected one of {', '.join(_OPERATORS)}")
+    check_unary(inputs, (input_params, output_params), family, tuple(EXACT[activation]))
     ratio = np.float32(input_params.scale) / np.float32(output_params.scale)
     scaled = _rescale(_distance(inputs, input_params), ratio) + int(output_params.zero_point)
     low, high = activation_range(activation, output_params)
@@ -111,6 +116,7 @@ def leaky_relu(
     ``tflite/kernels/activations.cc``, ``tflite/kernels/internal/reference/leaky_relu.h``; XNNPACK's
     ``src/qs8-vlrelu`` and ``VisitUnaryNode`` of ``tflite/delegates/xnnpack/xnnpack_delegate.cc``.
     """
+    check_unary(inputs, (input_params, output_params), family)
     distance = _distance(inputs, input_params)
     with np.errstate(over="ignore"):
         positive = np.float32(input_params.scale) / np.float32(output_params.scale)
@@ -154,7 +160,7 @@ def hard_swish(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the input's scale is 128 times the output's or more: the runtime refuses that model too.
 
     Notes
@@ -162,11 +168,11 @@ def hard_swish(
     ``tflite/kernels/activations.cc``, ``tflite/kernels/internal/reference/hard_swish.h``. Shifts to the right of
     more than 15 bits give 1 where they should give 0, as they do there.
     """
-    del family
+    check_unary(inputs, (input_params, output_params), family, tuple(EXACT["HARD_SWISH"]))
     fine_scale = np.float32(input_params.scale) * np.float32(1 / 128)
     output_multiplier, output_exponent = _int16_multiplier(fine_scale / np.float32(output_params.scale))
     if output_exponent > 0:
-        raise ValueError(
+        raise UnspecifiedError(
             f"the runtime refuses an input scale of 128 times the output's or more, got {input_params.scale}"
             f" and {output_params.scale}"
         )

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.fixedpoint import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     round_half_away,
     saturating_rounding_doubling_high_mul,
 )
+from qbench.quant.kernels.arguments import check_axes, check_family, check_params, check_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,16 +83,15 @@ def mean(
 
     Raises
     ------
-    ValueError
-        If dtypes differ, an int16 zero point is not 0, or there is nothing to average.
-    IndexError
-        If an axis is none of the input's.
+    UnspecifiedError
+        If dtypes differ, an int16 zero point is not 0, there is nothing to average, or an axis is none of the input's.
 
     Notes
     -----
     ``tflite/kernels/reduce.cc``, ``tflite/kernels/internal/reference/reduce.h`` and
     ``tflite/kernels/internal/optimized/integer_ops/mean.h``; XNNPACK's ``src/operators/reduce-nd.c``.
     """
+    check_family(family)
     total, count, reduced = _total(inputs, axes, keep_dims, input_params, output_params)
     if family == "xnnpack" and output_params.dtype != "int16" and reduced:
         return _in_float(total, count, input_params, output_params, np.float32(1) / np.float32(count))
@@ -128,13 +129,14 @@ def sum_(
 
     Raises
     ------
-    ValueError, IndexError
+    UnspecifiedError
         As for `mean`.
 
     Notes
     -----
     ``tflite/kernels/reduce.cc``, ``tflite/kernels/internal/optimized/reduce.h``.
     """
+    check_family(family)
     total, count, reduced = _total(inputs, axes, keep_dims, input_params, output_params)
     if family == "xnnpack" and output_params.dtype != "int16" and reduced:
         return _in_float(total, count, input_params, output_params, np.float32(1))
@@ -156,13 +158,16 @@ def _total(
 ) -> tuple[Array, int, tuple[int, ...]]:
     """The sum in 32 bits, which wraps; of how many elements; and the axes in order."""
     if input_params.dtype != output_params.dtype:
-        raise ValueError(f"both tensors must have one dtype, got {input_params.dtype} and {output_params.dtype}")
+        raise UnspecifiedError(f"both tensors must have one dtype, got {input_params.dtype} and {output_params.dtype}")
+    check_params("outputs", output_params)
+    check_tensor("inputs", inputs, input_params)
     if input_params.dtype == "int16" and (input_params.zero_point or output_params.zero_point):
-        raise ValueError("int16 tensors must have zero points of 0")
+        raise UnspecifiedError("int16 tensors must have zero points of 0")
+    check_axes(axes, inputs.ndim)
     reduced = tuple(sorted({range(inputs.ndim)[axis] for axis in axes}))
     count = int(np.prod([inputs.shape[axis] for axis in reduced], dtype=np.int64))
     if count == 0:
-        raise ValueError(f"nothing to reduce: the input has shape {inputs.shape}")
+        raise UnspecifiedError(f"nothing to reduce: the input has shape {inputs.shape}")
     total = np.asarray(inputs.sum(axis=reduced, keepdims=keep_dims, dtype=np.int64))
     return total.astype(np.int32), count, reduced
 

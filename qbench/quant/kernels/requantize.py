@@ -142,7 +142,7 @@ def requantize(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the factor needs a shift that the kernel's arithmetic does not have.
 
     Notes

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.fixedpoint import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     round_half_away,
     saturating_rounding_doubling_high_mul,
 )
+from qbench.quant.kernels.arguments import check_family, check_params, check_scale, check_symmetric, check_tensor
 from qbench.quant.kernels.gemmlowp import exp_on_negative_values, one_over_one_plus_x
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
 _DIFFERENCE_BITS, _SUM_BITS = 5, 12
 #: The `int16` kernel takes exponentials in this range for what is not negligible.
 _EXP_RANGE = 10.0
+#: What a step of an output is, and the zero point of ``int8``; the runtime refuses any other.
+_PROBABILITY_STEPS, _LOWEST = {"int8": 1 / 256, "int16": 1 / 32768}, -128
 
 
 def softmax(
@@ -78,8 +82,9 @@ def softmax(
 
     Raises
     ------
-    ValueError
-        For what ends the process in the runtime: with ``reference`` and 8 bits, ``beta * scale <= 2**-26``, and rows
+    UnspecifiedError
+        For wrong dtypes, for a scale or zero point of the output that the runtime refuses (it looks at those of
+        ``int8`` and ``int16`` outputs of the same inputs only), and for what ends the process in the runtime: with ``reference`` and 8 bits, ``beta * scale <= 2**-26``, and rows
         whose exponentials add up to 512 or more (``int8``) times the largest one.
 
     Notes
@@ -87,6 +92,11 @@ def softmax(
     ``tflite/kernels/activations.cc``, ``tflite/kernels/internal/reference/softmax.h``,
     ``tflite/kernels/internal/optimized/optimized_ops.h``.
     """
+    check_family(family)
+    check_tensor("inputs", inputs, input_params)
+    _check_output(input_params, output_params)
+    if not inputs.ndim:
+        raise UnspecifiedError("found inputs without axes, expected one at least")
     if inputs.dtype == np.int16:
         return _softmax_int16(inputs, beta, input_params)
     if family == "reference":
@@ -94,12 +104,27 @@ def softmax(
     return _softmax_float(inputs, beta, input_params, output_params)
 
 
+def _check_output(input_params: QuantizationParameters, output_params: QuantizationParameters) -> None:
+    dtype = output_params.dtype
+    check_params(
+        "outputs", output_params, ("int16",) if input_params.dtype == "int16" else (input_params.dtype, "int16")
+    )
+    if input_params.dtype != dtype or dtype == "uint8":
+        return
+    check_symmetric(input_params, output_params)
+    check_scale(output_params, _PROBABILITY_STEPS[dtype], tolerance=0.001)
+    if dtype == "int8" and output_params.zero_point != _LOWEST:
+        raise UnspecifiedError(f"found the zero point {output_params.zero_point} of the output, expected {_LOWEST}")
+
+
 def _softmax_fixed_point(
     inputs: Array, beta: float, input_params: QuantizationParameters, output_params: QuantizationParameters
 ) -> Array:
     real = float(np.float32(beta)) * float(input_params.scale) * 2.0 ** (31 - _DIFFERENCE_BITS)
     if real <= 1:
-        raise ValueError(f"the kernel ends the process if beta * scale <= 2**-26, got {beta} * {input_params.scale}")
+        raise UnspecifiedError(
+            f"the kernel ends the process if beta * scale <= 2**-26, got {beta} * {input_params.scale}"
+        )
     multiplier, shift = quantize_multiplier(min(real, 2.0**31 - 1))
     lowest_difference = -(((1 << _DIFFERENCE_BITS) - 1) << (31 - _DIFFERENCE_BITS) >> int(shift))
     stored = inputs.astype(np.int64)
@@ -113,7 +138,7 @@ def _softmax_fixed_point(
     headroom = _leading_zeros(sums)
     right_shift = _SUM_BITS - headroom + 31 - limits.bits
     if right_shift.size and right_shift.max() > 31:  # noqa: PLR2004 - bits of an int32
-        raise ValueError(
+        raise UnspecifiedError(
             "the kernel ends the process: the exponentials of a row add up to"
             f" {np.ldexp(float(sums.max()), _SUM_BITS - 31):g} times the largest"
         )

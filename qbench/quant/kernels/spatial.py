@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,7 +51,7 @@ def sliding(size: int, taps: int, *, stride: int, dilation: int, padding: str) -
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the padding is another, or the kernel does not fit in the inputs without padding.
 
     Notes
@@ -61,10 +63,10 @@ def sliding(size: int, taps: int, *, stride: int, dilation: int, padding: str) -
         outputs = -(-size // stride)
         return Sliding(size, outputs, taps, stride, dilation, max((outputs - 1) * stride + reach - size, 0) // 2)
     if padding != "VALID":
-        raise ValueError(f"padding must be SAME or VALID, got {padding}")
+        raise UnspecifiedError(f"padding must be SAME or VALID, got {padding}")
     outputs = -(-(size - reach + 1) // stride)
     if outputs <= 0:
-        raise ValueError(f"a kernel that reaches over {reach} inputs does not fit in {size}")
+        raise UnspecifiedError(f"a kernel that reaches over {reach} inputs does not fit in {size}")
     return Sliding(size, outputs, taps, stride, dilation, 0)
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.kernels.accumulate import accumulator_dtype, add_bias, blocks, centred, exact_float
+from qbench.quant.kernels.arguments import check_bias_dtype, check_image, check_pairs, check_weighted
 from qbench.quant.kernels.requantize import convolution_rounding, requantizer
 from qbench.quant.kernels.spatial import sliding, taps
 
@@ -73,7 +75,7 @@ def transpose_conv(  # noqa: PLR0913 - what the operator is given
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If padding or activation are unknown, or the kernel does not fit in the output.
 
     Notes
@@ -82,7 +84,17 @@ def transpose_conv(  # noqa: PLR0913 - what the operator is given
     ``tflite/kernels/internal/optimized/integer_ops/transpose_conv.h``; XNNPACK's
     ``src/operators/deconvolution-nhwc.c``.
     """
+    params = (input_params, weight_params, output_params)
+    check_weighted(inputs, weights, bias, params, weights_rank=4, units_axis=0, family=family)
+    check_image(inputs)
+    check_pairs(stride=stride, output_size=tuple(output_shape[1:3]))
+    check_bias_dtype(bias_dtype)
     filters, tall, wide, channels = weights.shape
+    if inputs.shape[3] != channels or tuple(output_shape[3:]) != (filters,):
+        raise UnspecifiedError(
+            f"found {inputs.shape[3]} channels and an output of shape {tuple(output_shape)}, expected {channels} and "
+            f"{filters} filters for weights of shape {weights.shape}"
+        )
     rows = sliding(output_shape[1], tall, stride=stride[0], dilation=1, padding=padding)
     columns = sliding(output_shape[2], wide, stride=stride[1], dilation=1, padding=padding)
     # The operator may have fewer or more inputs than that convolution would give; what falls outside is dropped.
@@ -91,7 +103,7 @@ def transpose_conv(  # noqa: PLR0913 - what the operator is given
     kernel = weights.astype(dtype)
     accumulator = accumulator_dtype(inputs, bias, bias_dtype)
     finish = requantizer(
-        (input_params, weight_params, output_params),
+        params,
         convolution_rounding(family, accumulator, builtin="vector"),
         activation,
     )
