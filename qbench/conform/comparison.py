@@ -52,6 +52,8 @@ class Verdict:
         Whether equality is expected.
     bounded
         Whether more than one step is wrong: an operator may be off by one, and behind it that may grow.
+    is_run_elsewhere
+        Of what is refused, whether other kernels or the oracle give a result: if not, it may be the inputs' fault.
     """
 
     kind: Literal["compared", "left", "refused", "crashed", "no oracle", "failed"]
@@ -59,6 +61,7 @@ class Verdict:
     reason: str = ""
     claimed_exact: bool = True
     bounded: bool = True
+    is_run_elsewhere: bool = True
 
     @property
     def severity(self) -> int:
@@ -83,7 +86,7 @@ class Tally:
         As in `Verdict`, of all cases.
     cases, not_taken, crashed
         How many were compared, left to other kernels, or ended their process.
-    refused, no_oracle, failed
+    refused, refused_by_all, no_oracle, failed
         How many were not compared, by reason.
     values, off_by_one, off_by_more, largest
         As in `Distance`, over all cases.
@@ -97,6 +100,7 @@ class Tally:
     not_taken: int = 0
     crashed: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    refused_by_all: dict[str, int] = field(default_factory=dict)
     no_oracle: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
     values: int = 0
@@ -114,7 +118,7 @@ class Tally:
             ("crashed", self.crashed),
             ("wrong", self.off_by_more and off == "wrong"),
             ("oracle failed", self.failed),
-            ("refused", self.refused),
+            ("refused", self.refused or (self.refused_by_all and not self.cases)),
             ("differs", self.off_by_more),
             ("within 1", self.off_by_one),
             ("exact", self.cases),
@@ -135,7 +139,8 @@ class Tally:
         elif verdict.kind == "crashed":
             self.crashed += 1
         elif verdict.found is None:
-            reasons = {"refused": self.refused, "no oracle": self.no_oracle, "failed": self.failed}[verdict.kind]
+            refused = self.refused if verdict.is_run_elsewhere else self.refused_by_all
+            reasons = {"refused": refused, "no oracle": self.no_oracle, "failed": self.failed}[verdict.kind]
             reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1
         else:
             self._add_distance(verdict.found)

@@ -25,6 +25,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     not_taken: int
     crashed: int
     refused: dict[str, int]
+    refused_by_all: dict[str, int]
     no_oracle: dict[str, int]
     failed: dict[str, int]
     values: int
@@ -120,6 +121,7 @@ def cell_of(tally: Tally, *, example: str = "") -> Cell:
         not_taken=tally.not_taken,
         crashed=tally.crashed,
         refused=tally.refused,
+        refused_by_all=tally.refused_by_all,
         no_oracle=tally.no_oracle,
         failed=tally.failed,
         values=tally.values,

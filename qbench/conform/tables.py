@@ -64,11 +64,12 @@ def cell_text(cell: Cell) -> str:
 def _finding_text(cell: Cell) -> str:
     off = cell.off_by_one + cell.off_by_more
     most = "" if cell.largest > _ENDLESS else f", up to {cell.largest}"
+    refused = sum(cell.refused.values()) + sum(cell.refused_by_all.values())
     texts = {
         "crashed": f"crashed: {cell.crashed} of {cell.cases + cell.crashed}",
         "wrong": f"wrong: {cell.off_by_more} of {cell.values}{most}",
         "oracle failed": f"oracle failed: {sum(cell.failed.values())}",
-        "refused": f"refused: {sum(cell.refused.values())} of {cell.cases + sum(cell.refused.values())}",
+        "refused": f"refused: {refused} of {cell.cases + refused}",
         "differs": f"differs: {off} of {cell.values}{most}",
         "within 1": f"within 1: {cell.off_by_one} of {cell.values}{' (!)' if cell.claimed_exact else ''}",
         "exact": "exact",
@@ -89,7 +90,7 @@ def _cases(row: Row) -> int:
         cell.cases
         + cell.not_taken
         + cell.crashed
-        + sum(sum(reasons.values()) for reasons in (cell.refused, cell.no_oracle, cell.failed))
+        + sum(sum(reasons.values()) for reasons in (cell.refused, cell.refused_by_all, cell.no_oracle, cell.failed))
         for cell in row.cells.values()
     )
 
@@ -123,7 +124,12 @@ def _of_row(row: Row) -> Iterator[Text]:
     """What a cell has no room for; what is the same in several cells is said once."""
     said: dict[str, list[str]] = {}
     for name, cell in row.cells.items():
-        for what, reasons in (("refused", cell.refused), ("no oracle", cell.no_oracle), ("oracle failed", cell.failed)):
+        for what, reasons in (
+            ("refused", cell.refused),
+            ("refused", cell.refused_by_all),
+            ("no oracle", cell.no_oracle),
+            ("oracle failed", cell.failed),
+        ):
             for reason, cases in reasons.items():
                 said.setdefault(f"{what} in {cases} cases: {reason}", []).append(name)
         if cell.example:

@@ -12,6 +12,7 @@ from qbench.conform.comparison import Verdict
 from qbench.conform.kernels import Kernels, Outcome
 from qbench.errors import ArtifactError, NoOracleError, WorkerCrashedError, WorkerTimeoutError
 from qbench.quant.bindings import claims_exact, computes
+from qbench.quant.family import FAMILIES
 from qbench.quant.graph import run_graph
 from qbench.tflite.reader import read_model
 
@@ -74,7 +75,7 @@ class _Trial:
         except (WorkerCrashedError, WorkerTimeoutError) as error:
             return Verdict(kind="crashed", reason=str(error))
         except ArtifactError as error:
-            return Verdict(kind="refused", reason=str(error))
+            return Verdict(kind="refused", reason=str(error), is_run_elsewhere=self._is_run())
         if any(side.family == "xnnpack" and not each.is_delegated for side, each in zip(sides, outcomes, strict=True)):
             return Verdict(kind="left")
         try:
@@ -99,6 +100,20 @@ class _Trial:
         if family not in self._oracles:
             self._oracles[family] = run_graph(self._model, self._case.inputs, family=family)
         return self._oracles[family]
+
+    def _is_run(self) -> bool:
+        """Whether any kernels, or the oracle of the reference kernels, give a result."""
+        for family in FAMILIES:
+            try:
+                self._run(Kernels(family=family))
+            except (WorkerCrashedError, WorkerTimeoutError, ArtifactError):
+                continue
+            return True
+        try:
+            run_graph(self._model, self._case.inputs)
+        except Exception:  # noqa: BLE001 - whatever is raised, it is no result
+            return False
+        return True
 
     def _distance(self, outputs: tuple[Array, ...], expected: tuple[Array, ...]) -> Distance:
         found = distance(outputs, expected, steps=[step or 0.0 for step in self._outputs()])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.affine import QuantizationParameters
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ class Call:
 
         Raises
         ------
-        ValueError
+        UnspecifiedError
             If it is left out.
         """
         found = self.optional(index)
         if found is None:
-            raise ValueError(f"{self.operator.name} has no input {index}, which it needs")
+            raise UnspecifiedError(f"{self.operator.name} has no input {index}, which it needs")
         return found
 
     def optional(self, index: int) -> Array | None:
@@ -68,7 +69,7 @@ class Call:
         """Quantization parameters of the input at `index`."""
         tensor = self.input_tensors[index]
         if tensor is None:
-            raise ValueError(f"{self.operator.name} has no input {index}, which it needs")
+            raise UnspecifiedError(f"{self.operator.name} has no input {index}, which it needs")
         return parameters_of(tensor)
 
     def output_params(self, index: int = 0) -> QuantizationParameters:
@@ -80,13 +81,13 @@ class Call:
 
         Raises
         ------
-        ValueError
+        UnspecifiedError
             If the operator has no such option.
         """
         try:
             return self.operator.options[name]
         except KeyError:
-            raise ValueError(f"{self.operator.name} has no option {name!r}") from None
+            raise UnspecifiedError(f"{self.operator.name} has no option {name!r}") from None
 
     def pair(self, first: str, second: str) -> tuple[int, int]:
         """Two options together, such as the strides of both axes."""
@@ -105,16 +106,20 @@ def parameters_of(tensor: Tensor) -> QuantizationParameters:
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the tensor has none, or such as the specification does not know.
     """
     if not tensor.scales.size:
-        raise ValueError(f"the tensor {tensor.name!r} ({tensor.dtype}) is not quantized")
-    if tensor.scales.size == 1:
-        return QuantizationParameters(tensor.scales[0], _points(tensor)[0], dtype=tensor.dtype)
-    return QuantizationParameters(
-        tensor.scales, _points(tensor), quantized_dimension=tensor.quantized_dimension, dtype=tensor.dtype
-    )
+        raise UnspecifiedError(f"the tensor {tensor.name!r} ({tensor.dtype}) is not quantized")
+    points = _points(tensor)
+    try:
+        if tensor.scales.size == 1:
+            return QuantizationParameters(tensor.scales[0], points[0], dtype=tensor.dtype)
+        return QuantizationParameters(
+            tensor.scales, points, quantized_dimension=tensor.quantized_dimension, dtype=tensor.dtype
+        )
+    except ValueError as error:
+        raise UnspecifiedError(f"the tensor {tensor.name!r}: {error}") from error
 
 
 def _points(tensor: Tensor) -> npt.NDArray[np.int64]:

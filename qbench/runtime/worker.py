@@ -171,6 +171,8 @@ class Worker:
             self.do_set({"index": index}, stored)
         self._interpreter.invoke()
         outputs = [self._interpreter.get_tensor(detail["index"]) for detail in self._details({"of": "outputs"})]
+        if objects := [str(output.dtype) for output in outputs if output.dtype.hasobject or output.dtype.kind in "SU"]:
+            return {"refused": f"it has an output of {objects[0]}, which is no number"}
         described = [{"shape": list(output.shape), "dtype": output.dtype.name} for output in outputs]
         answer = {"outputs": described, "operators": native.operator_names(self._interpreter)}
         return answer, tuple(output.tobytes() for output in outputs)

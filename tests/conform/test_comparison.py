@@ -114,3 +114,13 @@ def test_inputs_count_for_the_size():
     tally.add(Case(operator="ADD", dtype="int8", content=b"", inputs=(np.zeros(2),)), compared(FAR))
     tally.add(small, compared(FAR))
     assert tally.worst is small
+
+
+def test_what_nothing_runs_is_red_only_if_that_is_so_of_all_cases():
+    tally = Tally()
+    refused = Verdict(kind="refused", reason="a size of 0", is_run_elsewhere=False)
+    tally.add(case(), refused)
+    assert tally.finding == "refused"
+    tally.add(case(), compared(EQUAL))
+    assert tally.finding == "exact"
+    assert tally.refused_by_all == {"a size of 0": 1}

@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 
 def _reshape(call: Call) -> Any:
-    """The new shape stands in a tensor, or in files of old converters in the options."""
-    shape = call.integers(1) if call.optional(1) is not None else call.option("new_shape")
+    """The new shape stands in a tensor, or in files of old converters in the options, where (0,) is a scalar's."""
+    if call.optional(1) is not None:
+        shape = call.integers(1)
+    else:
+        shape = tuple(call.option("new_shape"))
+        shape = () if shape == (0,) else shape
     return movement.reshape(call.array(0), shape=shape)
 
 
 def _concatenation(call: Call) -> Any:
     count = len(call.inputs)
+    if not call.output_tensors[0].scales.size:
+        return np.concatenate([call.array(index) for index in range(count)], axis=call.option("axis"))
     return movement.concatenation(
         [call.array(index) for index in range(count)],
         input_params=[call.params(index) for index in range(count)],
