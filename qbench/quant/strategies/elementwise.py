@@ -85,7 +85,13 @@ def mul(draft: Draft, x: Signal) -> Signal:
     magnitude = product * x.rms * y.rms
     # XNNPACK takes factors below 256 only, and the optimized kernel of int8 wraps what leaves 16 bits.
     at_least = product * (_reach(x) * _reach(y) / 32000 if draft.dtype == "int8" else 1 / 64)
-    params = draft.output_params(magnitude, at_least=at_least, at_most=fused.max_scale, halfway=fused.halfway)
+    params = draft.output_params(
+        magnitude,
+        at_least=at_least,
+        at_most=fused.max_scale,
+        powers_of=draft.choice(None, None, product),
+        halfway=fused.halfway,
+    )
     output = draft.output(np.broadcast_shapes(x.shape, y.shape), params, magnitude=magnitude)
     order = [x.index, y.index] if draft.choice(True, True, False) else [y.index, x.index]  # noqa: FBT003
     return draft.operator("MUL", order, output, options, versions=(2, 4))
@@ -158,7 +164,7 @@ def leaky_relu(draft: Draft, x: Signal) -> Signal:
 
 def quantize(draft: Draft, x: Signal) -> Signal:
     """QUANTIZE of float32."""
-    params = draft.output_params(x.rms, powers_of=draft.choice(None, None, x.unit))
+    params = draft.output_params(x.rms, powers_of=draft.choice(None, x.unit))
     output = draft.output(x.shape, params, magnitude=x.rms)
     return draft.operator("QUANTIZE", [x.index], output, schema.QuantizeOptionsT(), versions=(1, 2))
 

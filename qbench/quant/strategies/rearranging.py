@@ -50,9 +50,9 @@ def mean(draft: Draft, x: Signal) -> Signal:
     """MEAN over some dimensions, kept as 1 or not; often over both sides of images."""
     rank = len(x.shape)
     axes = [axis for axis in range(rank) if draft.boolean()] or [rank - 1]
-    if rank == 4 and draft.boolean():  # noqa: PLR2004 - images
-        axes = [1, 2]
     keeps = draft.boolean() or len(axes) == rank
+    if rank == 4 and draft.boolean():  # noqa: PLR2004 - images, whose mean has a kernel of its own if the axes stay
+        axes, keeps = [1, 2], keeps or draft.boolean()
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes)
     scale = float(x.stored_as.scale)
     count = math.prod(x.shape[axis] for axis in axes)
