@@ -106,8 +106,7 @@ def check_rank(name: str, array: Array, rank: int) -> None:
 def check_pairs(**pairs: object) -> None:
     """Each is a pair of whole numbers above 0, vertical and horizontal."""
     for name, pair in pairs.items():
-        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2  # noqa: PLR2004 - a pair
-        if not is_pair or not all(_is_positive_integer(number) for number in pair):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(map(_is_positive_integer, pair)):  # noqa: PLR2004
             raise UnspecifiedError(f"found {name}={pair!r}, expected two whole numbers above 0")
 
 
@@ -201,4 +200,4 @@ def check_scale(params: QuantizationParameters, scale: float, *, tolerance: floa
 
 
 def _is_positive_integer(number: object) -> bool:
-    return isinstance(number, (int, np.integer)) and number > 0
+    return isinstance(number, (int, np.integer)) and int(number) > 0

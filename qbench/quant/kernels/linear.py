@@ -30,6 +30,9 @@ EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     },
 }
 
+#: What int8 inputs can become.
+_OUTPUTS = ("int8", "uint8", "int16")
+
 
 def fully_connected(  # noqa: PLR0913 - what the operator is given
     inputs: Array,

@@ -13,6 +13,22 @@ import numpy as np
 from qbench.errors import UnspecifiedError
 from qbench.quant.family import FAMILIES, Family
 from qbench.quant.fixedpoint import round_half_away
+from qbench.quant.kernels.arguments import (
+    check_axes,
+    check_broadcast,
+    check_params,
+    check_rank,
+    check_storage,
+    check_tensor,
+)
+from qbench.quant.kernels.layouts import (
+    check_alike,
+    check_divided,
+    check_permutation,
+    check_reshape,
+    check_squeezed,
+    check_widths,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +69,7 @@ def concatenation(
     -----
     ``tflite/kernels/concatenation.cc``, ``internal/reference/concatenation.h``.
     """
+    _check_concatenated(inputs, input_params, output_params, axis)
     everyone = [*input_params, output_params]
     if output_params.dtype == "int8" and not all(_same(params, output_params) for params in everyone):
         raise UnspecifiedError("CONCATENATION of int8 wants the scale and zero point of its output in all inputs")
@@ -61,6 +78,21 @@ def concatenation(
     if output_params.dtype == "uint8":
         inputs = [_rescaled(stored, params, output_params) for stored, params in zip(inputs, input_params, strict=True)]
     return np.concatenate(inputs, axis=axis)
+
+
+def _check_concatenated(
+    inputs: Sequence[Array],
+    input_params: Sequence[QuantizationParameters],
+    output_params: QuantizationParameters,
+    axis: int,
+) -> None:
+    if len(inputs) != len(input_params):
+        raise UnspecifiedError(f"found parameters of {len(input_params)} inputs, expected {len(inputs)}")
+    check_params("outputs", output_params)
+    for stored, params in zip(inputs, input_params, strict=True):
+        check_tensor("inputs", stored, params, (output_params.dtype,))
+        check_axes([axis], stored.ndim)
+    check_alike(inputs, but_for=axis)
 
 
 def _same(a: QuantizationParameters, b: QuantizationParameters) -> bool:
@@ -77,16 +109,20 @@ def _rescaled(stored: Array, params: QuantizationParameters, output_params: Quan
 
 def reshape(inputs: Array, *, shape: Sequence[int]) -> Array:
     """RESHAPE to `shape`, where one -1 stands for what is left. ``tflite/kernels/reshape.cc``."""
+    check_reshape(inputs.shape, shape)
     return inputs.reshape(shape)
 
 
 def squeeze(inputs: Array, *, squeeze_dims: Sequence[int] = ()) -> Array:
     """SQUEEZE of the axes `squeeze_dims`, of all of size 1 if there are none. ``tflite/kernels/squeeze.cc``."""
+    check_axes(squeeze_dims, inputs.ndim)
+    check_squeezed(inputs.shape, squeeze_dims)
     return np.squeeze(inputs, tuple(squeeze_dims) or None)
 
 
 def expand_dims(inputs: Array, *, axis: int) -> Array:
     """EXPAND_DIMS: a new axis of size 1 at `axis`. ``tflite/kernels/expand_dims.cc``."""
+    check_axes([axis], inputs.ndim + 1)
     return np.expand_dims(inputs, axis)
 
 
@@ -106,11 +142,16 @@ def pad(inputs: Array, paddings: npt.ArrayLike, *, output_params: QuantizationPa
     -----
     ``tflite/kernels/pad.cc``.
     """
+    check_params("outputs", output_params)
+    check_storage("inputs", inputs, output_params)
     return pad_v2(inputs, paddings, output_params.zero_point)
 
 
 def pad_v2(inputs: Array, paddings: npt.ArrayLike, constant_values: npt.ArrayLike) -> Array:
     """PADV2: as `pad`, with the one stored value `constant_values`. ``tflite/kernels/pad.cc``."""
+    check_widths("paddings", paddings, inputs.ndim)
+    if np.size(constant_values) != 1:
+        raise UnspecifiedError(f"found {np.size(constant_values)} constant values, expected one")
     return np.pad(inputs, np.asarray(paddings), constant_values=np.asarray(constant_values).item())
 
 
@@ -122,6 +163,9 @@ def mirror_pad(inputs: Array, paddings: npt.ArrayLike, *, mode: str = "REFLECT")
     UnspecifiedError
         If an axis is padded with more than it holds (``REFLECT``: its edge not counted), which the runtime refuses.
     """
+    check_widths("paddings", paddings, inputs.ndim)
+    if mode not in {"REFLECT", "SYMMETRIC"}:
+        raise UnspecifiedError(f"found the mode {mode!r}, expected REFLECT or SYMMETRIC")
     widths = np.asarray(paddings)
     if (widths.max(axis=1) > np.array(inputs.shape) - (mode == "REFLECT")).any():
         raise UnspecifiedError(f"MIRROR_PAD in mode {mode} cannot pad the shape {inputs.shape} with {widths.tolist()}")
@@ -130,11 +174,14 @@ def mirror_pad(inputs: Array, paddings: npt.ArrayLike, *, mode: str = "REFLECT")
 
 def transpose(inputs: Array, perm: Sequence[int]) -> Array:
     """TRANSPOSE: axis i of the output is axis ``perm[i]`` of the input. ``tflite/kernels/transpose.cc``."""
+    check_permutation(perm, inputs.ndim)
     return np.transpose(inputs, perm)
 
 
 def space_to_depth(inputs: Array, *, block_size: int) -> Array:
     """SPACE_TO_DEPTH: (n, h*b, w*b, c) to (n, h, w, b*b*c). ``tflite/kernels/space_to_depth.cc``."""
+    check_rank("inputs", inputs, 4)
+    check_divided("blocks", inputs.shape[1:3], (block_size, block_size))
     batch, height, width, channels = inputs.shape
     rows, columns = height // block_size, width // block_size
     blocks = inputs.reshape(batch, rows, block_size, columns, block_size, channels)
@@ -143,6 +190,8 @@ def space_to_depth(inputs: Array, *, block_size: int) -> Array:
 
 def depth_to_space(inputs: Array, *, block_size: int) -> Array:
     """DEPTH_TO_SPACE: (n, h, w, b*b*c) to (n, h*b, w*b, c). ``tflite/kernels/depth_to_space.cc``."""
+    check_rank("inputs", inputs, 4)
+    check_divided("squared blocks", inputs.shape[3:], (block_size**2,))
     batch, rows, columns, depth = inputs.shape
     channels = depth // block_size**2
     blocks = inputs.reshape(batch, rows, columns, block_size, block_size, channels)
@@ -170,8 +219,11 @@ def space_to_batch_nd(
     ``tflite/kernels/space_to_batch_nd.cc``. Batches are ordered by row in the block, column in it, input batch.
     """
     axes = len(block_shape)
+    check_rank("inputs", inputs, axes + 2)
+    check_widths("paddings", paddings, axes)
     padded = pad(inputs, [(0, 0), *np.asarray(paddings).tolist(), (0, 0)], output_params=output_params)
     batch, *spatial, channels = padded.shape
+    check_divided("blocks", spatial, block_shape)
     counts = [size // block for size, block in zip(spatial, block_shape, strict=True)]
     split = [size for pair in zip(counts, block_shape, strict=True) for size in pair]
     order = [*range(2, 2 * axes + 1, 2), 0, *range(1, 2 * axes, 2), 2 * axes + 1]
@@ -186,14 +238,26 @@ def batch_to_space_nd(inputs: Array, block_shape: Sequence[int], crops: npt.Arra
     ``tflite/kernels/batch_to_space_nd.cc``.
     """
     axes = len(block_shape)
+    check_rank("inputs", inputs, axes + 2)
+    check_divided("blocks", [len(inputs)] * axes, block_shape)
+    check_divided("blocks together", [len(inputs)], [int(np.prod(block_shape))])
+    check_widths("crops", crops, axes)
     batch, *counts, channels = inputs.shape
     apart = inputs.reshape(*block_shape, -1, *counts, channels)
     order = [axes, *(axis for i in range(axes) for axis in (axes + 1 + i, i)), 2 * axes + 1]
     sizes = [count * block for count, block in zip(counts, block_shape, strict=True)]
     whole = apart.transpose(order).reshape(batch // int(np.prod(block_shape)), *sizes, channels)
+    if (np.asarray(crops).sum(axis=1) > sizes).any():
+        raise UnspecifiedError(f"found crops {np.asarray(crops).tolist()}, expected at most {sizes} along each axis")
     ends = [(before, size - after) for (before, after), size in zip(np.asarray(crops).tolist(), sizes, strict=True)]
     kept = (slice(None), *(slice(*pair) for pair in ends))
     return whole[kept]
+
+
+def _check_compared(first: Array, second: Array) -> None:
+    if first.dtype != second.dtype:
+        raise UnspecifiedError(f"found inputs of {first.dtype} and {second.dtype}, expected one dtype")
+    check_broadcast(first, second)
 
 
 def maximum(first: Array, second: Array) -> Array:
@@ -203,11 +267,13 @@ def maximum(first: Array, second: Array) -> Array:
     -----
     ``tflite/kernels/maximum_minimum.cc``, which does not check that they are.
     """
+    _check_compared(first, second)
     return np.maximum(first, second)
 
 
 def minimum(first: Array, second: Array) -> Array:
     """MINIMUM of stored values; see `maximum`."""
+    _check_compared(first, second)
     return np.minimum(first, second)
 
 

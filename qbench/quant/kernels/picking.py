@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.family import FAMILIES, Family
 from qbench.quant.fixedpoint import round_half_away
+from qbench.quant.kernels.arguments import check_axes, check_family, check_image, check_pairs
+from qbench.quant.kernels.layouts import check_alike, check_divided, check_gathered, check_sizes, check_slice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 def slice_(inputs: Array, begin: Sequence[int], size: Sequence[int]) -> Array:
     """SLICE: `size` values from `begin` on along each axis, -1 for all that follow. ``tflite/kernels/slice.cc``."""
+    check_slice(inputs.shape, begin, size)
     index = tuple(slice(at, None if n == -1 else at + n) for at, n in zip(begin, size, strict=True))
     return inputs[index]
 
@@ -55,8 +59,8 @@ def strided_slice(  # noqa: PLR0913 - the operator has as many
 
     Raises
     ------
-    IndexError
-        If the index on an axis that is lost is out of range.
+    UnspecifiedError
+        If a stride is 0, there are more positions than axes, or the index on an axis that is lost is out of range.
 
     Notes
     -----
@@ -65,6 +69,10 @@ def strided_slice(  # noqa: PLR0913 - the operator has as many
     for it. ``xnnpack``, which takes strides of 1 and no mask but `begin_mask` and `end_mask`, reads an `end` of 0
     as the end of the axis: ``x[-2:0]`` is ``x[-2:]`` then, and ``x[0:0]`` all of x.
     """
+    if not len(begin) == len(end) == len(strides):
+        raise UnspecifiedError(
+            f"found {len(begin)} begins, {len(end)} ends and {len(strides)} strides, expected as many"
+        )
     index: list[Any] = []
     for position, (start, stop, stride) in enumerate(zip(begin, end, strides, strict=True)):
         bit = 1 << position
@@ -81,12 +89,20 @@ def strided_slice(  # noqa: PLR0913 - the operator has as many
                 # From a place counted from the end, 0 is past the end and not the first.
                 last = None if first < 0 <= first + last else first + last
             index.append(slice(first, last, stride))
-    picked: Array = inputs[tuple(index)]
+    try:
+        picked: Array = inputs[tuple(index)]
+    except (IndexError, ValueError) as error:
+        raise UnspecifiedError(
+            f"found begin {tuple(begin)}, end {tuple(end)} and strides {tuple(strides)}, expected a part of "
+            f"{inputs.shape}: {error}"
+        ) from error
     return picked
 
 
 def split(inputs: Array, *, axis: int, num_splits: int) -> list[Array]:
     """SPLIT into `num_splits` parts of the same size along `axis`. ``tflite/kernels/split.cc``."""
+    check_axes([axis], inputs.ndim)
+    check_divided("splits", [inputs.shape[axis]], [num_splits])
     return np.split(inputs, num_splits, axis)
 
 
@@ -97,6 +113,8 @@ def split_v(inputs: Array, size_splits: Sequence[int], *, axis: int) -> list[Arr
     -----
     ``tflite/kernels/split_v.cc``.
     """
+    check_axes([axis], inputs.ndim)
+    check_sizes(inputs.shape[axis], size_splits)
     sizes = np.array(size_splits)
     sizes[sizes == -1] = inputs.shape[axis] - sizes[sizes != -1].sum()
     return np.split(inputs, np.cumsum(sizes)[:-1], axis)
@@ -104,11 +122,14 @@ def split_v(inputs: Array, size_splits: Sequence[int], *, axis: int) -> list[Arr
 
 def pack(inputs: Sequence[Array], *, axis: int = 0) -> Array:
     """PACK: arrays of one shape next to each other along a new `axis`. ``tflite/kernels/pack.cc``."""
+    check_alike(inputs)
+    check_axes([axis], inputs[0].ndim + 1)
     return np.stack(inputs, axis)
 
 
 def unpack(inputs: Array, *, axis: int = 0) -> list[Array]:
     """UNPACK: one array for each index of `axis`, without it. ``tflite/kernels/unpack.cc``."""
+    check_axes([axis], inputs.ndim)
     return list(np.moveaxis(inputs, axis, 0))
 
 
@@ -131,7 +152,9 @@ def gather(inputs: Array, indices: npt.ArrayLike, *, axis: int = 0, batch_dims: 
     ``tflite/kernels/gather.cc``, ``internal/reference/gather.h``.
     """
     picked = np.asarray(indices)
+    check_axes([axis], inputs.ndim)
     axis, batch_dims = axis % inputs.ndim, batch_dims % max(picked.ndim, 1) if batch_dims < 0 else batch_dims
+    check_gathered(inputs, picked, axis, batch_dims)
     shared = inputs.shape[:batch_dims]
     batches = [np.take(inputs[at], picked[at], axis - batch_dims) for at in np.ndindex(shared)]
     return np.stack(batches).reshape(*shared, *batches[0].shape)
@@ -155,6 +178,9 @@ def resize_nearest_neighbor(
     -----
     ``tflite/kernels/internal/reference/resize_nearest_neighbor.h``, ``internal/optimized/optimized_ops.h``.
     """
+    check_family(family)
+    check_image(inputs)
+    check_pairs(size=tuple(size))
     if family == "builtin" and inputs.itemsize == 1 and not (align_corners or half_pixel_centers):
         rows, columns = (_nearest_fixed_point(*sizes) for sizes in zip(inputs.shape[1:3], size, strict=True))
     else:

@@ -159,10 +159,10 @@ def _total(
     """The sum in 32 bits, which wraps; of how many elements; and the axes in order."""
     if input_params.dtype != output_params.dtype:
         raise UnspecifiedError(f"both tensors must have one dtype, got {input_params.dtype} and {output_params.dtype}")
-    check_params("outputs", output_params)
-    check_tensor("inputs", inputs, input_params)
-    if input_params.dtype == "int16" and (input_params.zero_point or output_params.zero_point):
+    if input_params.dtype == "int16" and (input_params.zero_point.any() or output_params.zero_point.any()):
         raise UnspecifiedError("int16 tensors must have zero points of 0")
+    check_tensor("inputs", inputs, input_params)
+    check_params("outputs", output_params)
     check_axes(axes, inputs.ndim)
     reduced = tuple(sorted({range(inputs.ndim)[axis] for axis in axes}))
     count = int(np.prod([inputs.shape[axis] for axis in reduced], dtype=np.int64))

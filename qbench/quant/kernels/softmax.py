@@ -83,9 +83,10 @@ def softmax(
     Raises
     ------
     UnspecifiedError
-        For wrong dtypes, for a scale or zero point of the output that the runtime refuses (it looks at those of
-        ``int8`` and ``int16`` outputs of the same inputs only), and for what ends the process in the runtime: with ``reference`` and 8 bits, ``beta * scale <= 2**-26``, and rows
-        whose exponentials add up to 512 or more (``int8``) times the largest one.
+        For wrong dtypes; for a scale or zero point of the output that the runtime refuses, which looks at those of
+        ``int8`` and ``int16`` outputs of inputs alike only; and for what ends the process in the runtime: with
+        ``reference`` and 8 bits, ``beta * scale <= 2**-26``, and rows whose exponentials add up to 512 or more
+        (``int8``) times the largest one.
 
     Notes
     -----
