@@ -79,7 +79,8 @@ def fully_connected(  # noqa: PLR0913 - what the operator is given
     Raises
     ------
     UnspecifiedError
-        If `keep_num_dims` and the last axis of the inputs is not `depth`, or the inputs are no multiple of it.
+        If dtypes, scales or the bias do not fit, the inputs are no multiple of `depth`, or their last axis is not
+        `depth` with `keep_num_dims`.
 
     Notes
     -----
@@ -89,13 +90,7 @@ def fully_connected(  # noqa: PLR0913 - what the operator is given
     an int32 bias must say so in `quantized_bias_type`: the runtime reads 64-bit numbers otherwise, beyond its end.
     """
     params = (input_params, weight_params, output_params)
-    check_weighted(
-        *(inputs, weights, bias, params),
-        weights_rank=2,
-        units_axis=0,
-        family=family,
-        outputs=("int8", "uint8", "int16"),
-    )
+    check_weighted(inputs, weights, bias, params, weights_rank=2, units_axis=0, family=family, outputs=_OUTPUTS)
     if weight_params.quantized_dimension == 1:
         raise UnspecifiedError("found scales along dimension 1 of weights, expected them along dimension 0")
     check_bias_dtype(bias_dtype)

@@ -106,13 +106,12 @@ def softmax(
 
 
 def _check_output(input_params: QuantizationParameters, output_params: QuantizationParameters) -> None:
+    check_params("outputs", output_params, (input_params.dtype, "int16"))
+    check_symmetric(input_params)
     dtype = output_params.dtype
-    check_params(
-        "outputs", output_params, ("int16",) if input_params.dtype == "int16" else (input_params.dtype, "int16")
-    )
     if input_params.dtype != dtype or dtype == "uint8":
         return
-    check_symmetric(input_params, output_params)
+    check_symmetric(output_params)
     check_scale(output_params, _PROBABILITY_STEPS[dtype], tolerance=0.001)
     if dtype == "int8" and output_params.zero_point != _LOWEST:
         raise UnspecifiedError(f"found the zero point {output_params.zero_point} of the output, expected {_LOWEST}")
