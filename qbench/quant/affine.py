@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
 from qbench.quant.blocks import blocks_of, elements_of, part, run_blocks, spread
 from qbench.quant.parameters import QuantizationParameters
 
@@ -64,7 +65,7 @@ def quantize(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If `real` holds NaN, or its shape, the channels of `params` and `out` do not fit. Infinities, and what is
         too large for float32, are clamped.
 
@@ -74,7 +75,7 @@ def quantize(
     the lowest integer; XNNPACK clamps it as this does. They turn NaN into an integer too.
     """
     if rounding not in get_args(Rounding):
-        raise ValueError(f"found the rounding {rounding!r}, expected one of {', '.join(get_args(Rounding))}")
+        raise UnspecifiedError(f"found the rounding {rounding!r}, expected one of {', '.join(get_args(Rounding))}")
     values = np.asarray(real)
     layout = params.layout(values.shape)
     target = _target(values, out, params.storage_dtype)
@@ -103,7 +104,7 @@ def dequantize(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If the dtype, the shape, the channels of `params` and `out` do not fit.
 
     Notes
@@ -112,10 +113,14 @@ def dequantize(
     and the scale have 17 and 24 bits, and their product is exact in float64: multiplying in float32 rounds alike.
     """
     if arithmetic not in get_args(Arithmetic):
-        raise ValueError(f"found the arithmetic {arithmetic!r}, expected one of {', '.join(get_args(Arithmetic))}")
+        raise UnspecifiedError(
+            f"found the arithmetic {arithmetic!r}, expected one of {', '.join(get_args(Arithmetic))}"
+        )
     stored = np.asarray(stored)
     if stored.dtype != params.storage_dtype:
-        raise ValueError(f"found stored values of {stored.dtype}, expected {params.storage_dtype} for {params.dtype}")
+        raise UnspecifiedError(
+            f"found stored values of {stored.dtype}, expected {params.storage_dtype} for {params.dtype}"
+        )
     layout = params.layout(stored.shape)
     target = _target(stored, out, np.dtype(np.float32))
     blocks = blocks_of(layout, _BLOCK)
@@ -130,7 +135,7 @@ def fake_quantize(real: npt.ArrayLike, params: QuantizationParameters, *, roundi
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         As `quantize`.
     """
     return dequantize(quantize(real, params, rounding=rounding), params)
@@ -173,7 +178,7 @@ class _Quantizing:
                 # To integers, so that what is inside before rounding is inside after it.
                 work.clip(low, high, out=work)
                 if np.isnan(np.maximum.reduce(memory[: values.size])):
-                    raise ValueError("NaN has no quantized value")
+                    raise UnspecifiedError("NaN has no quantized value")
                 if self.rounding == "half_away":
                     _truncate_after_adding_half(work, signs[: values.size].reshape(values.shape))
                 work += integers
@@ -235,7 +240,7 @@ def _target(values: Array, out: Array | None, dtype: np.dtype[Any]) -> Array:
     if out is None:
         return np.empty(values.shape, dtype)
     if out.shape != values.shape or out.dtype != dtype:
-        raise ValueError(
+        raise UnspecifiedError(
             f"found out of shape {out.shape} and {out.dtype}, expected the shape {values.shape} and {dtype}"
         )
     if out.flags.c_contiguous and not np.may_share_memory(values, out):

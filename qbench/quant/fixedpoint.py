@@ -19,6 +19,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
+
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.floating[Any]]
 Int32Array = npt.NDArray[np.int32]
@@ -48,7 +50,7 @@ def quantize_multiplier(real: npt.ArrayLike) -> tuple[Int32Array, Int32Array]:
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If a factor is negative, NaN or infinite.
 
     Notes
@@ -58,7 +60,7 @@ def quantize_multiplier(real: npt.ArrayLike) -> tuple[Int32Array, Int32Array]:
     factors = np.asarray(real, np.float64)
     usable = np.isfinite(factors) & (factors >= 0)
     if not usable.all():
-        raise ValueError(f"a multiplier must be a finite number of at least 0, got {factors[~usable].flat[0]}")
+        raise UnspecifiedError(f"a multiplier must be a finite number of at least 0, got {factors[~usable].flat[0]}")
     fraction, shift = np.frexp(factors)
     significand = np.asarray(round_half_away(np.ldexp(fraction, 31)).astype(np.int64))
     # Rounding up may reach 2**31, which is no int32: the same number, one shift further.
@@ -106,7 +108,7 @@ def rounding_divide_by_pot(x: npt.ArrayLike, exponent: npt.ArrayLike) -> Int32Ar
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If an exponent is outside of 0 to 31.
 
     Notes
@@ -141,7 +143,7 @@ def multiply_by_quantized_multiplier(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If a multiplier is negative, or a shift is one that C leaves undefined: outside of -31 to 31 for
         ``double`` and of -31 to 30 for ``single``.
 
@@ -176,7 +178,7 @@ def multiply_int64_by_quantized_multiplier(
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If a value, a multiplier or a shift (-31 to 7) is outside of what the runtime's function is defined for.
 
     Notes
@@ -187,7 +189,7 @@ def multiply_int64_by_quantized_multiplier(
     accumulators = np.asarray(x)
     limit = 1 << _INT64_BITS
     if accumulators.size and not (accumulators.min() >= -limit and accumulators.max() < limit):
-        raise ValueError(
+        raise UnspecifiedError(
             f"a 16x8 accumulator must be in [-2**{_INT64_BITS}, 2**{_INT64_BITS}), "
             f"got values from {accumulators.min()} to {accumulators.max()}"
         )
@@ -215,21 +217,21 @@ def _int32(name: str, value: npt.ArrayLike) -> Int32Array:
     array = np.asarray(value)
     if not np.can_cast(array.dtype, np.int32):
         if array.dtype.kind not in "iu":
-            raise ValueError(f"{name} must be integers of 32 bits, got {array.dtype}")
+            raise UnspecifiedError(f"{name} must be integers of 32 bits, got {array.dtype}")
         if array.size and not (array.min() >= _INT32.min and array.max() <= _INT32.max):
-            raise ValueError(f"{name} must fit 32 bits, got values from {array.min()} to {array.max()}")
+            raise UnspecifiedError(f"{name} must fit 32 bits, got values from {array.min()} to {array.max()}")
     return array.astype(np.int32, copy=False)
 
 
 def _multipliers(value: npt.ArrayLike) -> Int32Array:
     array = _int32("the multiplier", value)
     if array.size and array.min() < 0:
-        raise ValueError(f"a quantized multiplier is at least 0, got {array.min()}")
+        raise UnspecifiedError(f"a quantized multiplier is at least 0, got {array.min()}")
     return array
 
 
 def _shifts(name: str, value: npt.ArrayLike, low: int, high: int) -> npt.NDArray[np.int64]:
     array = np.asarray(value)
     if array.size and not (array.min() >= low and array.max() <= high):
-        raise ValueError(f"{name} must be from {low} to {high}, got values from {array.min()} to {array.max()}")
+        raise UnspecifiedError(f"{name} must be from {low} to {high}, got values from {array.min()} to {array.max()}")
     return array.astype(np.int64)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.errors import UnspecifiedError
+
 _LIMITS = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 #: A representation of a tensor of more channels than this shows the first and the last scale.
@@ -47,7 +49,7 @@ class QuantizationParameters:
 
     Raises
     ------
-    ValueError
+    UnspecifiedError
         If one of these cannot be, with what was found and what is expected.
     """
 
@@ -122,7 +124,9 @@ class QuantizationParameters:
         A range too small for a normal scale gets the smallest one.
         """
         if symmetric and dtype == "uint8":
-            raise ValueError("symmetric quantization needs a signed dtype, found 'uint8'; use int4, int8 or int16")
+            raise UnspecifiedError(
+                "symmetric quantization needs a signed dtype, found 'uint8'; use int4, int8 or int16"
+            )
         narrow = symmetric if narrow_range is None else narrow_range
         qmin, qmax = _limits(dtype, narrow_range=narrow)
         low, high = _checked_range(minimum, maximum)
@@ -158,7 +162,7 @@ class QuantizationParameters:
         array = np.asarray(values)
         axis = None if quantized_dimension is None else _checked_axis(quantized_dimension, array.ndim)
         if array.size == 0:
-            raise ValueError(f"an array of shape {array.shape} has no range; give at least one value")
+            raise UnspecifiedError(f"an array of shape {array.shape} has no range; give at least one value")
         others = None if axis is None else tuple(number for number in range(array.ndim) if number != axis)
         return cls.from_range(
             array.min(axis=others),
@@ -191,7 +195,7 @@ class QuantizationParameters:
             return 1, 1, int(np.prod(shape, dtype=np.int64))
         axis, channels = _checked_axis(self.quantized_dimension, len(shape)), self.scale.size
         if shape[axis] != channels:
-            raise ValueError(
+            raise UnspecifiedError(
                 f"found an array of shape {shape}, expected {channels} channels along dimension {axis}: "
                 "one for each scale"
             )
@@ -233,10 +237,10 @@ class QuantizationParameters:
 
 def _limits(dtype: str, *, narrow_range: bool) -> tuple[int, int]:
     if dtype not in _LIMITS:
-        raise ValueError(f"found the dtype {dtype!r}, expected one of {', '.join(_LIMITS)}")
+        raise UnspecifiedError(f"found the dtype {dtype!r}, expected one of {', '.join(_LIMITS)}")
     low, high = _LIMITS[dtype]
     if narrow_range and low == 0:
-        raise ValueError(
+        raise UnspecifiedError(
             f"a narrow range leaves out the lowest negative value, and {dtype} has none; use a signed dtype"
         )
     return low + bool(narrow_range), high
@@ -247,25 +251,25 @@ def _checked_scale(scale: npt.ArrayLike, quantized_dimension: int | None) -> npt
     with np.errstate(over="ignore", under="ignore"):
         scales = np.array(given, np.float32)
     if quantized_dimension is None and scales.ndim != 0:
-        raise ValueError(
+        raise UnspecifiedError(
             f"found scales of shape {scales.shape} for a whole tensor, expected one number; "
             "name the quantized_dimension that they differ along"
         )
     if quantized_dimension is not None:
         if quantized_dimension < 0 or quantized_dimension != int(quantized_dimension):
-            raise ValueError(
+            raise UnspecifiedError(
                 f"found quantized_dimension={quantized_dimension}, expected an integer of at least 0; "
                 "count from the first dimension"
             )
         if scales.ndim != 1 or scales.size == 0:
-            raise ValueError(
+            raise UnspecifiedError(
                 f"found a scale of shape {scales.shape} with quantized_dimension={quantized_dimension}, "
                 "expected a list of one scale for each channel"
             )
     usable = np.isfinite(scales) & (scales >= _SMALLEST_NORMAL)
     if not usable.all():
         channel = f" in channel {int(np.argmin(usable))}" if scales.ndim else ""
-        raise ValueError(
+        raise UnspecifiedError(
             f"scale must be a positive finite float32, and none below {_SMALLEST_NORMAL:.3g}, "
             f"got {given[~usable].flat[0]}{channel}"
         )
@@ -278,12 +282,16 @@ def _checked_zero_point(
 ) -> npt.NDArray[np.int32]:
     given = np.asarray(zero_point)
     if given.dtype.kind not in "iu":
-        raise ValueError(f"found a zero point of {given.dtype}, expected integers")
+        raise UnspecifiedError(f"found a zero point of {given.dtype}, expected integers")
     if given.shape not in {(), shape}:
-        raise ValueError(f"found zero points of shape {given.shape}, expected one, or one for each scale: {shape}")
+        raise UnspecifiedError(
+            f"found zero points of shape {given.shape}, expected one, or one for each scale: {shape}"
+        )
     usable = (given >= low) & (given <= high)
     if not usable.all():
-        raise ValueError(f"a zero point must be a stored value, from {low} to {high}, got {given[~usable].flat[0]}")
+        raise UnspecifiedError(
+            f"a zero point must be a stored value, from {low} to {high}, got {given[~usable].flat[0]}"
+        )
     points = np.array(np.broadcast_to(given, shape), np.int32)
     points.flags.writeable = False
     return points
@@ -293,19 +301,23 @@ def _checked_range(minimum: npt.ArrayLike, maximum: npt.ArrayLike) -> tuple[npt.
     """Both bounds in float64, widened so that 0 is between them."""
     low, high = np.asarray(minimum, np.float64), np.asarray(maximum, np.float64)
     if low.shape != high.shape:
-        raise ValueError(f"found minima of shape {low.shape} and maxima of shape {high.shape}, expected the same shape")
+        raise UnspecifiedError(
+            f"found minima of shape {low.shape} and maxima of shape {high.shape}, expected the same shape"
+        )
     for name, bound in (("minimum", low), ("maximum", high)):
         if not np.isfinite(bound).all():
-            raise ValueError(f"a range must be finite, got the {name} {bound[~np.isfinite(bound)].flat[0]}")
+            raise UnspecifiedError(f"a range must be finite, got the {name} {bound[~np.isfinite(bound)].flat[0]}")
     if (low > high).any():
         first = np.flatnonzero(low > high)[0]
-        raise ValueError(f"a minimum must not exceed its maximum, got {low.flat[first]} and {high.flat[first]}")
+        raise UnspecifiedError(f"a minimum must not exceed its maximum, got {low.flat[first]} and {high.flat[first]}")
     return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 
 def _checked_axis(quantized_dimension: int, rank: int) -> int:
     if not 0 <= quantized_dimension < rank:
-        raise ValueError(f"found quantized_dimension={quantized_dimension}, expected one of the {rank} of the array")
+        raise UnspecifiedError(
+            f"found quantized_dimension={quantized_dimension}, expected one of the {rank} of the array"
+        )
     return int(quantized_dimension)
 
 
