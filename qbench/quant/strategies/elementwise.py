@@ -164,7 +164,9 @@ def leaky_relu(draft: Draft, x: Signal) -> Signal:
 
 def quantize(draft: Draft, x: Signal) -> Signal:
     """QUANTIZE of float32."""
-    params = draft.output_params(x.rms, powers_of=draft.choice(None, x.unit))
+    unit = draft.choice(None, x.unit)
+    # In steps of twice the unit, half of the values are halves.
+    params = draft.output_params(x.rms, at_least=2 * unit if unit else 0.0, powers_of=unit)
     output = draft.output(x.shape, params, magnitude=x.rms)
     return draft.operator("QUANTIZE", [x.index], output, schema.QuantizeOptionsT(), versions=(1, 2))
 
