@@ -120,13 +120,18 @@ ROUNDINGS: Mapping[str, Row] = {
         (*LAYERS, *ARITHMETIC, *POOLS, "RELU6"),
         INT8,
     ),
+    "XNNPACK's bound is cut": (
+        Defect(activation_range._bound_of_xnnpack, "np.rint(", "np.trunc("),
+        (*LAYERS, *ARITHMETIC),
+        INT8,
+    ),
     "XNNPACK's bound rounds halves up": (
         Defect(
             activation_range._bound_of_xnnpack,
             "np.rint(np.clip(steps, limits.min, limits.max))",
             "np.floor(np.clip(steps, limits.min, limits.max) + 0.5)",
         ),
-        (*LAYERS, *ARITHMETIC),
+        ("FULLY_CONNECTED",),
         INT8,
     ),
     "XNNPACK's sum cuts": (

@@ -58,8 +58,8 @@ REGISTRY: Mapping[str, _Entry] = MappingProxyType(
         "FULLY_CONNECTED": _Entry(layers.fully_connected, min_rank=2, grows=True),
         "CONV_2D": _Entry(layers.conv_2d, 4, 4, grows=True),
         "DEPTHWISE_CONV_2D": _Entry(layers.depthwise_conv_2d, 4, 4, grows=True),
-        "ADD": _Entry(elementwise.add),
-        "SUB": _Entry(elementwise.sub),
+        "ADD": _Entry(elementwise.add, int16_scales=(2.0**-12,)),
+        "SUB": _Entry(elementwise.sub, int16_scales=(2.0**-12,)),
         "MUL": _Entry(elementwise.mul),
         "AVERAGE_POOL_2D": _Entry(rearranging.average_pool_2d, 4, 4, keeps=True),
         "MAX_POOL_2D": _Entry(rearranging.max_pool_2d, 4, 4, keeps=True),
@@ -161,7 +161,7 @@ def operator_models(
         entry = REGISTRY[name]
         shape = draft.shape(entry.min_rank, entry.max_rank)
         special = entry.int16_scales if dtype == "int16" else ()
-        scale = draft.choice(None, *special) if special else None
+        scale = draft.choice(None, None, *special) if special else None
         x = draft.real_input(shape) if entry.is_real else draft.input(shape, draft.params(scale))
         y = entry.build(draft, x)
         content = draft.graph.build([index for index, _ in draft.feeds], [y.index])
