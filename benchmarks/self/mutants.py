@@ -386,7 +386,7 @@ def main() -> None:
         parser.error(f"found {', '.join(sorted(unknown))}, expected some of {', '.join(short)}")
     columns: tuple[Verdict, ...] = ("killed", "survived", "timed out", "not reached")
     table = Table("module", *columns, box=None)
-    console = Console(width=110, highlight=False)
+    console = Console(width=110, highlight=False, emoji=False)
     with Workshop() as workshop:
         for name in options.modules or short:
             counts = try_module(
