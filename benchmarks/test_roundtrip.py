@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Every example builds an interpreter, so a profile's number of examples is taken for a quarter.
 roundtrip = settings(
     deadline=None,
-    max_examples=max(1, settings.default.max_examples // 4),
+    max_examples=max(1, settings().max_examples // 4),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import models_zoo
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Graph
 
 from qbench import Dataset
 from qbench.models.cache import ArtifactCache
 from qbench.models.config import Config, parse_config
 from qbench.models.convert import Builder
+from qbench.tflite.builder import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable

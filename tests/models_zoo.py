@@ -6,9 +6,15 @@ damage, a crash. Weights come from a seed, so that the same call always returns 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Affine, Array, Graph
+
+from qbench.tflite.builder import Affine, Graph
+
+if TYPE_CHECKING:
+    from qbench.tflite.graph import Array
 
 # --- dense layers: one FULLY_CONNECTED, y = x @ weights.T + bias -----------------------------------------
 

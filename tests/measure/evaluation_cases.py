@@ -8,13 +8,13 @@ import models_zoo as zoo
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from graph_builder import Graph
 
 import qbench.measure.evaluate as module
 from qbench.measure.evaluate import Evaluation, Shard, run_shard
 from qbench.models.datasets import Dataset
 from qbench.quant.affine import QuantizationParameters, quantize
 from qbench.records import RuntimeOptions
+from qbench.tflite.builder import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable

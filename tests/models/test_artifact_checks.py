@@ -4,11 +4,11 @@ import models_zoo as zoo
 import msgspec
 import numpy as np
 import pytest
-from graph_builder import Graph
 
 from qbench.errors import NotFloatError, NothingQuantizedError, WeightsLostError
 from qbench.models.artifact_checks import check_float, check_quantized, check_weights_present
 from qbench.models.structure import read_structure
+from qbench.tflite.builder import Graph
 
 _WEIGHTS = 12 + 3
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import models_zoo as zoo
 import numpy as np
 import pytest
-from graph_builder import Affine, Graph
 
 from qbench.models.structure import Structure, read_structure
+from qbench.tflite.builder import Affine, Graph
 
 _INT8 = Affine(0.1)
 

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Affine, Graph
 
 from qbench.models.structure import Structure, read_structure
+from qbench.tflite.builder import Affine, Graph
 
 
 class TestWeights:

@@ -9,4 +9,4 @@ _QUICK = 50
 
 def examples(quick: int) -> settings:
     """Settings for `quick` examples under the profile ``quick``, and in proportion under any other."""
-    return settings(max_examples=max(1, quick * settings.default.max_examples // _QUICK), deadline=None)
+    return settings(max_examples=max(1, quick * settings().max_examples // _QUICK), deadline=None)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from graph_builder import Array, Graph
 
+from qbench.tflite.builder import Graph
 from quant.kernel_lab import RESOLVERS, _affine
 
 if TYPE_CHECKING:
     from qbench.quant.affine import QuantizationParameters
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 
 def convert(values: Array, *stations: QuantizationParameters | None, family: Family) -> list[Array]:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from graph_builder import Affine, Array, Graph
+
+from qbench.tflite.builder import Affine, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qbench.quant.affine import QuantizationParameters
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 RESOLVERS = {
     "reference": OpResolverType.BUILTIN_REF,

@@ -16,10 +16,9 @@ from quant.affine_cases import LIMITS
 from quant.kernel_lab import Operand, Result, run_operator
 
 if TYPE_CHECKING:
-    from graph_builder import Array
-
     from qbench.quant.affine import Rounding
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 #: The builtin kernels work in vectors of so many elements, and otherwise on the rest.
 VECTOR = 8
@@ -129,7 +128,7 @@ _SUBNORMAL = """
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from graph_builder import Affine, Graph
+from qbench.tflite.builder import Affine, Graph
 
 graph = Graph()
 x, y = graph.tensor("x", [9]), graph.tensor("y", [9], "int8", Affine(1e-39))

@@ -17,9 +17,8 @@ from quant.conversions import convert
 from quant.kernel_lab import Operand, Result, run_operator
 
 if TYPE_CHECKING:
-    from graph_builder import Array
-
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 ordinary = examples(12)
 LAYERS = ["FULLY_CONNECTED", "CONV_2D"]

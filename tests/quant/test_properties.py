@@ -18,9 +18,8 @@ from quant.budget import examples
 from quant.conversions import convert
 
 if TYPE_CHECKING:
-    from graph_builder import Array
-
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 DTYPES = ["int8", "uint8", "int16"]
 #: The delegate takes no int16: its kernels are those of `builtin` then.

@@ -6,11 +6,11 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Affine, Graph
 from python_runs import printed_by
 
 from qbench.records import RuntimeOptions
 from qbench.runtime.interpreter import _covered_bytes, open_interpreter
+from qbench.tflite.builder import Affine, Graph
 
 
 def _chain(length):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Graph
 from python_runs import printed_by
 
 from qbench.errors import InvalidArtifactError, MeasurementError
 from qbench.records import RuntimeOptions, TensorSpec
 from qbench.runtime.interpreter import open_interpreter
+from qbench.tflite.builder import Graph
 
 _OPTIONS = RuntimeOptions()
 

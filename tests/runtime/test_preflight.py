@@ -6,7 +6,6 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Graph
 
 from qbench.errors import (
     ArtifactError,
@@ -19,6 +18,7 @@ from qbench.errors import (
 from qbench.records import RuntimeOptions
 from qbench.runtime import process as process_module
 from qbench.runtime.preflight import PreflightWorker
+from qbench.tflite.builder import Graph
 
 _AMPLE_S = 60.0
 

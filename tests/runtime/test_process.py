@@ -10,7 +10,6 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Graph
 from system_processes import killed_when_busy, lives, on_linux, status, wait_until
 
 from qbench.errors import (
@@ -25,6 +24,7 @@ from qbench.errors import (
 from qbench.records import RuntimeOptions
 from qbench.runtime.interpreter import open_interpreter
 from qbench.runtime.process import RuntimeProcess, WorkerInterpreter, ask_environment
+from qbench.tflite.builder import Graph
 
 _AMPLE_S = 60.0
 _OPTIONS = RuntimeOptions()

@@ -8,11 +8,11 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Affine, Graph
 
 import qbench
 from qbench.models.datasets import Dataset
 from qbench.records import Subject, Verdict
+from qbench.tflite.builder import Affine, Graph
 from session.lab import FP32, INT8, of
 
 if TYPE_CHECKING:

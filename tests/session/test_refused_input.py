@@ -9,10 +9,10 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Graph
 
 from qbench.models.datasets import Dataset
 from qbench.records import Verdict
+from qbench.tflite.builder import Graph
 from session.lab import FP32, INT8, examples, of
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph_builder import Graph
 
 from qbench.errors import InvalidArtifactError
 from qbench.models.structure import Structure, read_structure
+from qbench.tflite.builder import Graph
 
 
 def _read(content: bytes) -> Structure | None:

@@ -16,9 +16,8 @@ from quant.kernel_lab import Operand
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from graph_builder import Array
-
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 
 class Case(NamedTuple):

@@ -15,9 +15,8 @@ from quant.kernel_lab import Operand, Result, run_operator
 from quant.kernels.movement_cases import CASES, Case, Draw, constant
 
 if TYPE_CHECKING:
-    from graph_builder import Array
-
     from qbench.quant.family import Family
+    from qbench.tflite.graph import Array
 
 EXACT = {**movement.EXACT, **picking.EXACT}
 EXAMPLES = 12
