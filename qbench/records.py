@@ -32,6 +32,8 @@ class Verdict(str, Enum):
 
 
 Direction = Literal["higher", "lower"]
+#: What a failing accuracy needs: a drop beyond the tolerance on the evaluation set, or evidence of one beyond it.
+Evidence = Literal["exact", "significant"]
 Against = Literal["baseline", "fp32", "limit"]
 RuntimeName = Literal["litert", "tf.lite"]
 KernelSet = Literal["builtin", "reference", "no-delegates"]
@@ -133,6 +135,24 @@ class ContestSummary(msgspec.Struct, frozen=True, kw_only=True):
     run_limited: bool = False
 
 
+class PairedSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What predictions on the same examples say of a drop beyond those examples; see `qbench.judge.paired`.
+
+    `lost` went from right to wrong, `won` the other way. `low` and `high` are the ends of the confidence interval of
+    the drop. `finding` says where the tolerance lies, `needed` how many examples would decide, None if no number does.
+    """
+
+    examples: int
+    lost: int
+    won: int
+    p_value: float
+    low: float
+    high: float
+    confidence: float
+    finding: Literal["within", "beyond", "inconclusive"]
+    needed: int | None
+
+
 class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one metric of one subject, with everything a reader needs to believe it.
 
@@ -151,6 +171,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     advice: str = ""
     contest: ContestSummary | None = None
+    paired: PairedSummary | None = None
 
 
 class LatencySample(msgspec.Struct, frozen=True, kw_only=True):

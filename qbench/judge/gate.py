@@ -5,8 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qbench.judge.metrics import LATENCY, SPEEDUP
-from qbench.records import Against, ContestSummary, Metric, MetricVerdict, Subject, Verdict
+from qbench.records import (
+    Against,
+    ContestSummary,
+    Evidence,
+    Metric,
+    MetricVerdict,
+    PairedSummary,
+    Subject,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,6 +146,24 @@ _CONTEST_ADVICE: dict[tuple[Verdict, str], str] = {
         SPEEDUP,
     ): "run again on a quieter machine, give it more time with [tool.qbench.contest] limit_s, or change min_speedup",
 }
+
+
+def weigh(verdict: MetricVerdict, paired: PairedSummary, evidence: Evidence) -> MetricVerdict:
+    """A verdict on accuracy with what it means beyond the evaluation set.
+
+    On that set the drop is a fact, and with the evidence ``exact`` that decides. With ``significant`` a drop fails
+    only if the interval excludes the tolerance; else it is `inconclusive`.
+    """
+    weighed = msgspec.structs.replace(verdict, paired=paired)
+    if evidence == "exact" or verdict.verdict != Verdict.FAIL or paired.finding == "beyond":
+        return weighed
+    return msgspec.structs.replace(weighed, verdict=Verdict.INCONCLUSIVE, advice=_MORE_EXAMPLES)
+
+
+_MORE_EXAMPLES = (
+    "evaluate on more examples, widen the tolerance, or let the evaluation set itself decide with "
+    'accuracy_evidence = "exact"'
+)
 
 
 def worsening(metric: Metric, *, now: float, reference: float) -> float:

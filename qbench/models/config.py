@@ -19,7 +19,7 @@ from qbench.judge.tolerance import Tolerance, resolve_tolerance
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.models.sources import Source, read_source
 from qbench.models.tables import check_function, check_name, convert_table, convert_value, describe
-from qbench.records import KernelSet, RuntimeName, RuntimeOptions, Subject
+from qbench.records import Evidence, KernelSet, RuntimeName, RuntimeOptions, Subject
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -81,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_by_recipe: dict[str, Tolerance] = {}
     options: RuntimeOptions = RuntimeOptions()
     contest: ContestConfig = ContestConfig()
+    accuracy_evidence: Evidence = "exact"
     baselines: Path
     cache: Path | None = None
     retired: dict[str, str] = {}
@@ -124,6 +125,7 @@ class _ToolTable(msgspec.Struct, kw_only=True):
     kernels: KernelSet = "builtin"
     delegate: str = ""
     contest: dict[str, Any] = {}
+    accuracy_evidence: Evidence = "exact"
     baselines: str = "baselines"
     cache: str | None = None
     retired: dict[str, str] = {}
@@ -193,6 +195,7 @@ def parse_config(table: object, *, root: Path) -> Config:
         tolerance_by_recipe=by_recipe,
         options=_read_options(tool),
         contest=_read_contest(tool.contest, f"{ROOT_KEY}.contest"),
+        accuracy_evidence=tool.accuracy_evidence,
         baselines=root / tool.baselines,
         cache=None if tool.cache is None else root / Path(tool.cache).expanduser(),
         retired=tool.retired,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qbench.records import Verdict
 from qbench.report.contests import contest_sentence, speedup_statement
+from qbench.report.evidence import paired_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,8 @@ def sentence(verdict: MetricVerdict) -> str:
     parts = [_statement(verdict)]
     if verdict.reason and verdict.now is not None and verdict.reference is not None:
         parts.append(f"{verdict.reason}.")
+    if verdict.paired is not None and verdict.paired.lost + verdict.paired.won:
+        parts.append(paired_sentence(verdict, verdict.paired))
     if verdict.contest is not None:
         parts.append(contest_sentence(verdict, verdict.contest))
     if verdict.advice:

@@ -34,6 +34,7 @@ from qbench.measure.metrics import call_metric, load_metric
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.preflight import PreflightWorker
+from qbench.session.evidence import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +204,7 @@ class Quality:
             return [not_judged(subject, ACCURACY_DROP.name, Verdict.NOT_COMPARABLE, reason)]
         fp32 = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
         floats = self._measure(fp32, reference.content, reference.artifact.sha256, measured.dataset)
-        return [
+        verdicts = [
             judge(
                 subject,
                 drop,
@@ -215,30 +216,46 @@ class Quality:
             for name, drop in ((ACCURACY, ACCURACY_DROP), (TOP_K_ACCURACY, TOP_K_DROP))
             if name in measured.metrics
         ]
+        return [self._weighed(verdict, measured, floats.predictions) for verdict in verdicts]
 
     def _judge_baseline(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
         gated = (*METRICS_BY_KIND["accuracy"], *measured.own_metrics)
         result = SubjectResult(subject=subject, metrics=measured.metrics, artifact=self._prepared(subject).artifact)
         try:
-            reevaluated, reason = self._reevaluated(subject, measured)
+            again, reason = self._reevaluated(subject, measured)
         except BaselineError as error:
             return [not_judged(subject, "accuracy", Verdict.ERROR, str(error))]
         except QbenchError as error:
             reason = f"the dataset is another than at the baseline, and its artifact cannot be run on it: {error}"
             return [not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason)]
-        verdicts = self._references.judge(subject, gated, result, tolerance, kind="accuracy", reevaluated=reevaluated)
+        verdicts = self._references.judge(
+            subject, gated, result, tolerance, kind="accuracy", reevaluated=again.metrics if again else None
+        )
         if not verdicts:
             reason = "nothing measured of it has a tolerance: the dataset has no labels, so there is agreement alone"
             advice = "give the Dataset labels, or set the tolerance agreement_regression"
             return [not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason, advice=advice)]
+        accepted = None
         try:
-            reason = reason or self._flips(subject, measured)
+            accepted = again.predictions if again else self._references.predictions(subject)
+            reason = reason or _flips(accepted, measured)
         except BaselineError as error:
             verdicts.append(not_judged(subject, "predictions", Verdict.ERROR, str(error)))
-        return [_with_reason(verdict, reason) for verdict in verdicts]
+        return [self._weighed(_with_reason(verdict, reason), measured, accepted) for verdict in verdicts]
 
-    def _reevaluated(self, subject: Subject, measured: Measured) -> tuple[dict[str, float] | None, str]:
-        """Metrics of the accepted artifact on today's dataset, if that is another than at the baseline."""
+    def _weighed(self, verdict: MetricVerdict, measured: Measured, reference: npt.NDArray[Any] | None) -> MetricVerdict:
+        if verdict.metric not in {ACCURACY, ACCURACY_DROP.name}:
+            return verdict
+        return weighed(
+            verdict,
+            now=measured.predictions,
+            reference=reference,
+            labels=measured.labels,
+            evidence=self._config.accuracy_evidence,
+        )
+
+    def _reevaluated(self, subject: Subject, measured: Measured) -> tuple[Measured | None, str]:
+        """The accepted artifact on today's dataset, if that is another than at the baseline."""
         baseline = self._references.baseline(subject)
         if baseline is None or baseline.provenance.dataset == measured.dataset.digest:
             return None, ""
@@ -249,22 +266,22 @@ class Quality:
         with PreflightWorker(self._config.options, limit_s=self._config.preflight_timeout_s) as worker:
             worker.check(content, name=f"the accepted artifact of {subject.id}")
         again = self._measure(subject, content, baseline.artifact.sha256, measured.dataset)
-        return again.metrics, "the dataset has changed: the accepted artifact was evaluated again on today's"
+        return again, "the dataset has changed: the accepted artifact was evaluated again on today's"
 
-    def _flips(self, subject: Subject, measured: Measured) -> str:
-        """How predictions differ from the accepted ones, one by one."""
-        accepted = self._references.predictions(subject)
-        if accepted is None or measured.predictions is None or len(accepted) != len(measured.predictions):
-            return ""
-        flipped = np.flatnonzero(accepted != measured.predictions)
-        if not flipped.size:
-            return "all predictions are those of the baseline"
-        text = f"{flipped.size} of {len(accepted)} predictions differ from the baseline's"
-        if measured.labels is not None:
-            lost = int(np.count_nonzero(accepted[flipped] == measured.labels[flipped]))
-            won = int(np.count_nonzero(measured.predictions[flipped] == measured.labels[flipped]))
-            text += f": {lost} from right to wrong, {won} from wrong to right"
-        return f"{text}; the first is example {flipped[0]}"
+
+def _flips(accepted: npt.NDArray[Any] | None, measured: Measured) -> str:
+    """How predictions differ from the accepted ones, one by one."""
+    if accepted is None or measured.predictions is None or len(accepted) != len(measured.predictions):
+        return ""
+    flipped = np.flatnonzero(accepted != measured.predictions)
+    if not flipped.size:
+        return "all predictions are those of the baseline"
+    text = f"{flipped.size} of {len(accepted)} predictions differ from the baseline's"
+    if measured.labels is not None:
+        lost = int(np.count_nonzero(accepted[flipped] == measured.labels[flipped]))
+        won = int(np.count_nonzero(measured.predictions[flipped] == measured.labels[flipped]))
+        text += f": {lost} from right to wrong, {won} from wrong to right"
+    return f"{text}; the first is example {flipped[0]}"
 
 
 def _classifies(evaluation: Evaluation, dataset: Dataset, wanted: str | int | None) -> bool:

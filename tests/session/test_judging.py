@@ -83,7 +83,13 @@ def test_a_less_accurate_artifact_fails_with_the_right_numbers(accepted: Lab):
         f"{lost} of 64 predictions differ from the baseline's: {lost} from right to wrong, 0 from wrong to right; "
         f"the first is example {np.flatnonzero(~right)[0]}"
     )
+    assert verdict.paired is not None
+    assert (verdict.paired.examples, verdict.paired.lost, verdict.paired.won) == (64, lost, 0)
+    assert verdict.paired.finding == "beyond"
+    assert verdict.paired.low < verdict.change < verdict.paired.high
     drop = of(inventory.verdicts, INT8, "accuracy_drop")
+    assert drop.paired is not None
+    assert drop.paired.finding == "beyond"
     assert (drop.verdict, drop.against, drop.tolerance) == (Verdict.FAIL, "fp32", 0.005)
     assert (drop.now, drop.reference) == (right.sum() / 64, 1.0)
     assert set(inventory.failed) == {verdict, drop}

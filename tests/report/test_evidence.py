@@ -1,0 +1,47 @@
+"""Evidence as sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from qbench.judge.gate import judge, weigh
+from qbench.judge.metrics import METRICS_BY_KIND
+from qbench.judge.paired import PairedCounts, summarize
+from qbench.records import Evidence, MetricVerdict, Subject
+from qbench.report.wording import sentence
+
+ACCURACY = METRICS_BY_KIND["accuracy"][0].metric
+
+
+def weighed(examples: int, lost: int, won: int, *, tolerance: float, evidence: Evidence = "exact") -> MetricVerdict:
+    counts = PairedCounts(examples=examples, lost=lost, won=won)
+    verdict = judge(
+        Subject(model="m", recipe="int8"), ACCURACY, now=0.9 - counts.drop, reference=0.9, tolerance=tolerance
+    )
+    return weigh(verdict, summarize(counts, tolerance), evidence)
+
+
+def test_a_sure_fail_says_how_sure():
+    said = sentence(weighed(10_000, 178, 17, tolerance=0.002))
+    assert "beyond the tolerance of 0.2 points" in said
+    assert "On other examples like these the drop against the baseline is 1.39 to 1.85 points (90% interval); " in said
+    assert "p = 5.1e-35 (McNemar)." in said
+    assert "would decide" not in said
+
+
+@pytest.mark.parametrize("evidence", ["exact", "significant"])
+def test_an_unsure_one_says_how_many_examples_would_decide(evidence: Evidence):
+    said = sentence(weighed(500, 4, 1, tolerance=0.005, evidence=evidence))
+    assert "The interval holds the tolerance: about " in said
+    assert ("evaluate on more examples" in said) == (evidence == "significant")
+
+
+def test_a_drop_next_to_the_tolerance_cannot_be_decided():
+    paired = summarize(PairedCounts(examples=1_000, lost=10, won=0), 0.01)
+    assert paired.needed is None
+    said = sentence(weigh(weighed(1_000, 10, 0, tolerance=0.0099), paired, "exact"))
+    assert "The interval holds the tolerance: no number of examples decides." in said
+
+
+def test_nothing_is_said_where_nothing_flipped():
+    assert "On other examples" not in sentence(weighed(500, 0, 0, tolerance=0.005))
