@@ -140,6 +140,7 @@ class PairedSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     `lost` went from right to wrong, `won` the other way. `low` and `high` are the ends of the confidence interval of
     the drop. `finding` says where the tolerance lies, `needed` how many examples would decide, None if no number does.
+    `found` is the smallest true drop that is found to be beyond the tolerance in four of five cases: the gate's power.
     """
 
     examples: int
@@ -151,6 +152,7 @@ class PairedSummary(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     finding: Literal["within", "beyond", "inconclusive"]
     needed: int | None
+    found: float
 
 
 class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,15 +106,14 @@ def _edge(counts: PairedCounts, quantile: float, end: float) -> float:
 def _score(counts: PairedCounts, drop: float) -> float:
     """Tango's statistic of the hypothesis that the true drop is `drop`; standard normal under it."""
     difference = counts.lost - counts.won - counts.examples * drop
-    variance = counts.examples * _variance(counts, drop)
+    variance = counts.examples * _variance(counts.examples, counts.lost, counts.won, drop)
     if variance <= 0:
         return math.copysign(math.inf, difference) if difference else 0.0
     return difference / math.sqrt(variance)
 
 
-def _variance(counts: PairedCounts, drop: float) -> float:
+def _variance(size: float, lost: float, won: float, drop: float) -> float:
     """Variance of what one example adds to the drop, if the true drop is `drop`, at the likeliest rate of flips."""
-    size, lost, won = counts.examples, counts.lost, counts.won
     # The likeliest probability of a won example under the hypothesis is the root of a quadratic.
     a, b, c = 2.0 * size, -lost - won + (2 * size - lost + won) * drop, -won * drop * (1 - drop)
     won_probability = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
@@ -140,20 +139,29 @@ def examples_to_decide(counts: PairedCounts, margin: float, *, alpha: float = AL
     distance = margin - counts.drop
     if not distance:
         return None
-    at_margin = math.sqrt(max(_variance(counts, margin), 0.0))
+    at_margin = math.sqrt(max(_variance(counts.examples, counts.lost, counts.won, margin), 0.0))
     seen = math.sqrt(max(counts.flips, 1) / counts.examples - counts.drop**2)
     quantiles = float(norm.ppf(1 - alpha)) * at_margin + float(norm.ppf(power)) * seen
     needed = math.ceil((quantiles / distance) ** 2)
     return needed if needed <= _MOST_EXAMPLES else None
 
 
-def resolution(examples: int, flips: int, *, alpha: float = ALPHA, power: float = 0.8) -> float:
-    """The smallest drop beyond a margin that a non-inferiority test of so many examples finds with probability `power`.
+def drop_found(counts: PairedCounts, margin: float, *, alpha: float = ALPHA, power: float = 0.8) -> float:
+    """The smallest true drop that the test finds to be beyond `margin` with probability `power`, on so many examples.
 
-    Normal approximation, as `examples_to_decide`, at the rate of flips that was seen; at least one flip is supposed.
+    Solves ``z_alpha * s0 + z_power * s1 = (drop - margin) * sqrt(examples)`` for the drop, with s0 and s1 as in
+    `examples_to_decide`; the examples that flip beyond the margin are supposed to be lost, and the others as seen.
     """
-    quantiles = float(norm.ppf(1 - alpha) + norm.ppf(power))
-    return quantiles * math.sqrt(max(flips, 1)) / examples
+    churn = max(counts.flips - abs(counts.lost - counts.won), 0) / counts.examples
+    z_alpha, z_power = float(norm.ppf(1 - alpha)), float(norm.ppf(power))
+
+    def excess(drop: float) -> float:
+        lost, won = min(churn / 2 + drop, 1.0), churn / 2
+        deviations = z_alpha * math.sqrt(max(_variance(1.0, lost, won, margin), 0.0))
+        deviations += z_power * math.sqrt(max(lost + won - drop**2, 0.0))
+        return (drop - margin) * math.sqrt(counts.examples) - deviations
+
+    return 1.0 if excess(1.0) <= 0 else float(brentq(excess, margin, 1.0))
 
 
 def summarize(counts: PairedCounts, margin: float, *, alpha: float = ALPHA) -> PairedSummary:
@@ -169,4 +177,5 @@ def summarize(counts: PairedCounts, margin: float, *, alpha: float = ALPHA) -> P
         confidence=1 - 2 * alpha,
         finding=non_inferiority(counts, margin, alpha=alpha),
         needed=examples_to_decide(counts, margin, alpha=alpha),
+        found=drop_found(counts, margin, alpha=alpha),
     )

@@ -18,6 +18,10 @@ def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:
         f"points ({paired.confidence:.0%} interval); chance alone flips as unevenly with p = {paired.p_value:.2g} "
         "(McNemar)."
     )
+    if verdict.tolerance is not None:
+        said += f" A true drop of {_points(paired.found)} points or more is found in four of five such sets."
+        if 0 < verdict.tolerance * paired.examples < 1:
+            said += f" The tolerance is finer than one of {paired.examples} examples can tell."
     if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and paired.finding == "inconclusive":
         needed = "no number of examples decides" if paired.needed is None else f"about {paired.needed:,} would decide"
         said += f" The interval holds the tolerance: {needed}."

@@ -45,3 +45,15 @@ def test_a_drop_next_to_the_tolerance_cannot_be_decided():
 
 def test_nothing_is_said_where_nothing_flipped():
     assert "On other examples" not in sentence(weighed(500, 0, 0, tolerance=0.005))
+
+
+def test_the_power_of_the_gate_is_said():
+    assert "A true drop of 0.56 points or more is found in four of five such sets." in sentence(
+        weighed(10_000, 30, 30, tolerance=0.003)
+    )
+
+
+@pytest.mark.parametrize(("examples", "finer"), [(64, True), (500, False)])
+def test_a_tolerance_finer_than_an_example_is_named(examples: int, finer: bool):  # noqa: FBT001
+    said = sentence(weighed(examples, 2, 1, tolerance=0.002))
+    assert (f"The tolerance is finer than one of {examples} examples can tell." in said) == finer
