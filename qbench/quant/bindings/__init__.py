@@ -17,6 +17,7 @@ from qbench.quant.kernels import (
     rectifiers,
     reduction,
     softmax,
+    spatial_blocks,
     transpose_convolution,
 )
 
@@ -33,7 +34,7 @@ _EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     name: claims
     for module in (
         *(arithmetic, conversion, convolution, linear, lookup, movement, picking, pooling, rectifiers, reduction),
-        *(softmax, transpose_convolution),
+        *(softmax, spatial_blocks, transpose_convolution),
     )
     for name, claims in module.EXACT.items()
 }

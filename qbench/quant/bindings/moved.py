@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.quant.kernels import movement, picking
+from qbench.quant.kernels import movement, picking, spatial_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,12 +66,12 @@ ORACLES: Mapping[str, Oracle] = {
     "PADV2": lambda call: movement.pad_v2(call.array(0), call.array(1), call.array(2)),
     "MIRROR_PAD": lambda call: movement.mirror_pad(call.array(0), call.array(1), mode=call.option("mode")),
     "TRANSPOSE": lambda call: movement.transpose(call.array(0), call.integers(1)),
-    "SPACE_TO_DEPTH": lambda call: movement.space_to_depth(call.array(0), block_size=call.option("block_size")),
-    "DEPTH_TO_SPACE": lambda call: movement.depth_to_space(call.array(0), block_size=call.option("block_size")),
-    "SPACE_TO_BATCH_ND": lambda call: movement.space_to_batch_nd(
+    "SPACE_TO_DEPTH": lambda call: spatial_blocks.space_to_depth(call.array(0), block_size=call.option("block_size")),
+    "DEPTH_TO_SPACE": lambda call: spatial_blocks.depth_to_space(call.array(0), block_size=call.option("block_size")),
+    "SPACE_TO_BATCH_ND": lambda call: spatial_blocks.space_to_batch_nd(
         call.array(0), call.integers(1), call.array(2), output_params=call.output_params()
     ),
-    "BATCH_TO_SPACE_ND": lambda call: movement.batch_to_space_nd(call.array(0), call.integers(1), call.array(2)),
+    "BATCH_TO_SPACE_ND": lambda call: spatial_blocks.batch_to_space_nd(call.array(0), call.integers(1), call.array(2)),
     "MAXIMUM": lambda call: movement.maximum(call.array(0), call.array(1)),
     "MINIMUM": lambda call: movement.minimum(call.array(0), call.array(1)),
     "SLICE": lambda call: picking.slice_(call.array(0), call.integers(1), call.integers(2)),

@@ -10,15 +10,17 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qbench.errors import UnspecifiedError
 from qbench.quant.affine import QuantizationParameters
-from qbench.quant.kernels import movement, picking
+from qbench.quant.kernels import movement, picking, spatial_blocks
 from quant.kernel_lab import Operand, Result, run_operator
-from quant.kernels.movement_cases import CASES, Case, Draw, constant
+from quant.kernels import movement_cases, picking_cases, spatial_blocks_cases
+from quant.kernels.moved import Case, Draw, constant
 
 if TYPE_CHECKING:
     from qbench.quant.family import Family
     from qbench.tflite.graph import Array
 
-EXACT = {**movement.EXACT, **picking.EXACT}
+CASES = {**movement_cases.CASES, **picking_cases.CASES, **spatial_blocks_cases.CASES}
+EXACT = {**movement.EXACT, **picking.EXACT, **spatial_blocks.EXACT}
 EXAMPLES = 12
 
 

@@ -21,6 +21,7 @@ from qbench.quant.kernels import (
     rectifiers,
     reduction,
     softmax,
+    spatial_blocks,
     transpose_convolution,
 )
 
@@ -368,24 +369,24 @@ NO_PADDING = [[0, 0], [0, 0]]
 @pytest.mark.parametrize(
     ("oracle", "given", "wrong", "message"),
     [
-        (movement.space_to_depth, {"block_size": 2}, {"block_size": 3}, r"found blocks \(3, 3\)"),
-        (movement.space_to_depth, {"block_size": 2}, {"inputs": MATRIX}, "expected 4 dimensions"),
-        (movement.depth_to_space, {"block_size": 1}, {"block_size": 2}, r"found squared blocks \(4,\)"),
-        (movement.depth_to_space, {"block_size": 1}, {"block_size": 0}, "expected one above 0"),
+        (spatial_blocks.space_to_depth, {"block_size": 2}, {"block_size": 3}, r"found blocks \(3, 3\)"),
+        (spatial_blocks.space_to_depth, {"block_size": 2}, {"inputs": MATRIX}, "expected 4 dimensions"),
+        (spatial_blocks.depth_to_space, {"block_size": 1}, {"block_size": 2}, r"found squared blocks \(4,\)"),
+        (spatial_blocks.depth_to_space, {"block_size": 1}, {"block_size": 0}, "expected one above 0"),
         (
-            movement.space_to_batch_nd,
+            spatial_blocks.space_to_batch_nd,
             {"block_shape": (2, 2), "paddings": NO_PADDING, "output_params": ONE},
             {"block_shape": (3, 2)},
             r"found blocks \(3, 2\)",
         ),
         (
-            movement.batch_to_space_nd,
+            spatial_blocks.batch_to_space_nd,
             {"block_shape": (1, 1), "crops": NO_PADDING},
             {"block_shape": (2, 1)},
             r"found blocks \(2, 1\)",
         ),
         (
-            movement.batch_to_space_nd,
+            spatial_blocks.batch_to_space_nd,
             {"block_shape": (1, 1), "crops": NO_PADDING},
             {"crops": [[3, 2], [0, 0]]},
             "expected at most .4, 4.",
