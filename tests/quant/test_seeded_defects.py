@@ -16,13 +16,15 @@ from qbench.quant.family import FAMILIES
 from qbench.quant.kernels import (
     accumulate,
     activation_range,
-    arithmetic,
+    addition,
     conversion,
     convolution,
+    elementwise,
     gemmlowp,
     linear,
     lookup,
     movement,
+    multiplication,
     pooling,
     rectifiers,
     reduction,
@@ -135,18 +137,18 @@ ROUNDINGS: Mapping[str, Row] = {
         INT8,
     ),
     "XNNPACK's sum cuts": (
-        Defect(arithmetic._sum_rounded_once, "bias = (1 << (shift - 1))", "bias = 0"),
+        Defect(addition._sum_rounded_once, "bias = (1 << (shift - 1))", "bias = 0"),
         SUMS,
         INT8,
     ),
     "XNNPACK's sum rounds halves down": (
-        Defect(arithmetic._sum_rounded_once, "bias = (1 << (shift - 1))", "bias = (1 << (shift - 1)) - 1"),
+        Defect(addition._sum_rounded_once, "bias = (1 << (shift - 1))", "bias = (1 << (shift - 1)) - 1"),
         SUMS,
         INT8,
     ),
     "XNNPACK's product rounds halves up": (
         Defect(
-            arithmetic.mul,
+            multiplication.mul,
             "np.rint(np.clip(real, limits.min - zero, limits.max - zero))",
             "np.floor(np.clip(real, limits.min - zero, limits.max - zero) + 0.5)",
         ),
@@ -287,18 +289,18 @@ ZERO_POINTS: Mapping[str, Row] = {
         INT8,
     ),
     "each summand has the other's": (
-        Defect(arithmetic._sum_rounded_thrice, "zero_a, zero_b, zero =", "zero_b, zero_a, zero ="),
+        Defect(addition._sum_rounded_thrice, "zero_a, zero_b, zero =", "zero_b, zero_a, zero ="),
         SUMS,
         INT8,
     ),
-    "the sum has none": (Defect(arithmetic._sum_rounded_thrice, "total + zero,", "total,"), SUMS, INT8),
-    "XNNPACK's sum has none": (Defect(arithmetic._sum_rounded_once, ">> shift) + zero,", ">> shift),"), SUMS, INT8),
+    "the sum has none": (Defect(addition._sum_rounded_thrice, "total + zero,", "total,"), SUMS, INT8),
+    "XNNPACK's sum has none": (Defect(addition._sum_rounded_once, ">> shift) + zero,", ">> shift),"), SUMS, INT8),
     "both factors have the first's": (
-        Defect(arithmetic.mul, "(y - zero_b), significand", "(y - zero_a), significand"),
+        Defect(multiplication.mul, "(y - zero_b), significand", "(y - zero_a), significand"),
         ("MUL",),
         INT8,
     ),
-    "the product's, beside it": (Defect(arithmetic.mul, "product + zero,", "product + zero + 1,"), ("MUL",), INT8),
+    "the product's, beside it": (Defect(multiplication.mul, "product + zero,", "product + zero + 1,"), ("MUL",), INT8),
     "an activation's bound without it": (
         Defect(activation_range._bound, " + int(params.zero_point)", ""),
         (*LAYERS, *ARITHMETIC, *POOLS, *RECTIFIERS),
@@ -448,7 +450,7 @@ AXES: Mapping[str, Row] = {
     ),
     "the second operand is read backwards": (
         Defect(
-            arithmetic._elementwise,
+            elementwise.combine_elements,
             "b.astype(np.int32))).astype(dtype)",
             "b.astype(np.int32)[..., ::-1])).astype(dtype)",
         ),
@@ -457,7 +459,7 @@ AXES: Mapping[str, Row] = {
     ),
     "operands are swapped": (
         Defect(
-            arithmetic._elementwise,
+            elementwise.combine_elements,
             "combine(a.astype(np.int32), b.astype(np.int32))",
             "combine(b.astype(np.int32), a.astype(np.int32))",
         ),
@@ -518,13 +520,13 @@ CLAMPS: Mapping[str, Row] = {
         BOTH,
     ),
     "a sum wraps": (
-        Defect(arithmetic._sum_rounded_thrice, "np.clip(total + zero, *bounds)", "total + zero"),
+        Defect(addition._sum_rounded_thrice, "np.clip(total + zero, *bounds)", "total + zero"),
         SUMS,
         BOTH,
     ),
     "XNNPACK's sum wraps": (
         Defect(
-            arithmetic._sum_rounded_once,
+            addition._sum_rounded_once,
             "np.clip(((x * factor_a + y * factor_b + bias) >> shift) + zero, *bounds)",
             "((x * factor_a + y * factor_b + bias) >> shift) + zero",
         ),
@@ -533,14 +535,18 @@ CLAMPS: Mapping[str, Row] = {
     ),
     "a sum of shifted values wraps": (
         Defect(
-            arithmetic._sum_of_shifted,
+            addition._sum_of_shifted,
             "np.clip(rounding_divide_by_pot(x, right_a) + sign * rounding_divide_by_pot(y, right_b), *bounds)",
             "rounding_divide_by_pot(x, right_a) + sign * rounding_divide_by_pot(y, right_b)",
         ),
         SUMS,
         INT16,
     ),
-    "a product wraps": (Defect(arithmetic.mul, "np.clip(product + zero, low, high)", "product + zero"), ("MUL",), BOTH),
+    "a product wraps": (
+        Defect(multiplication.mul, "np.clip(product + zero, low, high)", "product + zero"),
+        ("MUL",),
+        BOTH,
+    ),
     "an average passes the activation": (
         Defect(pooling.average_pool_2d, "np.clip(average, *activation_range(activation, output_params))", "average"),
         ("AVERAGE_POOL_2D",),

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from qbench.quant.bindings import computed, moved, weighted
 from qbench.quant.kernels import (
-    arithmetic,
+    addition,
     conversion,
     convolution,
     linear,
     lookup,
     movement,
+    multiplication,
     picking,
     pooling,
     rectifiers,
@@ -33,8 +34,8 @@ _ORACLES: Mapping[str, Oracle] = {**weighted.ORACLES, **computed.ORACLES, **move
 _EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     name: claims
     for module in (
-        *(arithmetic, conversion, convolution, linear, lookup, movement, picking, pooling, rectifiers, reduction),
-        *(softmax, spatial_blocks, transpose_convolution),
+        *(addition, conversion, convolution, linear, lookup, movement, multiplication, picking),
+        *(pooling, rectifiers, reduction, softmax, spatial_blocks, transpose_convolution),
     )
     for name, claims in module.EXACT.items()
 }

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qbench.quant.kernels import (
-    arithmetic,
+    addition,
     conversion,
     lookup,
+    multiplication,
     pooling,
     rectifiers,
     reduction,
@@ -35,13 +36,13 @@ def _binary(call: Call) -> dict[str, Any]:
 
 
 _ARITHMETIC: Mapping[str, Oracle] = {
-    "ADD": lambda call: arithmetic.add(
+    "ADD": lambda call: addition.add(
         call.array(0), call.array(1), pot_scale_int16=bool(call.option("pot_scale_int16")), **_binary(call)
     ),
-    "SUB": lambda call: arithmetic.sub(
+    "SUB": lambda call: addition.sub(
         call.array(0), call.array(1), pot_scale_int16=bool(call.option("pot_scale_int16")), **_binary(call)
     ),
-    "MUL": lambda call: arithmetic.mul(call.array(0), call.array(1), **_binary(call)),
+    "MUL": lambda call: multiplication.mul(call.array(0), call.array(1), **_binary(call)),
 }
 
 # --- functions of one value ----------------------------------------------------------------------------

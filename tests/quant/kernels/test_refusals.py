@@ -10,12 +10,13 @@ import pytest
 from qbench.errors import UnspecifiedError
 from qbench.quant.affine import QuantizationParameters
 from qbench.quant.kernels import (
-    arithmetic,
+    addition,
     conversion,
     convolution,
     linear,
     lookup,
     movement,
+    multiplication,
     picking,
     pooling,
     rectifiers,
@@ -146,7 +147,7 @@ def test_fully_connected_has_more_outputs_as_in_the_runtime():
 PAIR = {"a": MATRIX, "b": MATRIX, "a_params": ONE, "b_params": ONE, "output_params": ONE}
 
 
-@pytest.mark.parametrize("oracle", [arithmetic.add, arithmetic.sub, arithmetic.mul])
+@pytest.mark.parametrize("oracle", [addition.add, addition.sub, multiplication.mul])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -1,55 +1,42 @@
-"""ADD, SUB and MUL of two quantized tensors, which broadcast as numpy's do.
-
-The kernels work element by element, so that the result of 8-bit tensors is a function of 65,536 pairs of
-stored values. For tensors with more elements than that, the function is tabulated and looked up.
-"""
+"""ADD and SUB of two quantized tensors, which broadcast as numpy's do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from qbench.errors import UnspecifiedError
 from qbench.quant.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier, rounding_divide_by_pot
 from qbench.quant.kernels.activation_range import activation_range
-from qbench.quant.kernels.arguments import check_broadcast, check_family, check_params, check_tensor
+from qbench.quant.kernels.elementwise import checked_dtype, combine_elements, is_delegated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from qbench.quant.affine import QuantizationParameters
+    from qbench.quant.affine import Array, QuantizationParameters
     from qbench.quant.family import Family
-
-    #: From two int32 arrays of stored values that broadcast to int32 stored values.
-    Combine = Callable[["Array", "Array"], "Array"]
-
-Array = npt.NDArray[Any]
+    from qbench.quant.kernels.elementwise import Combine
 
 #: For which families each oracle is claimed to be exact to the bit, by dtype of the activations. The optimized ADD
-#: shifts before it multiplies where `add` rounds twice: 1 to 100 results in 40 million differ by one. XNNPACK's
-#: MUL is meant on x86: on ARM it scales in fixed point.
+#: shifts before it multiplies where `add` rounds twice: 1 to 100 results in 40 million differ by one.
 EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
     "ADD": {
         "int8": frozenset({"reference", "xnnpack"}),
         "uint8": frozenset({"reference", "xnnpack"}),
         "int16": frozenset({"reference"}),
     },
-    **{
-        name: {
-            "int8": frozenset({"reference", "builtin", "xnnpack"}),
-            "uint8": frozenset({"reference", "builtin", "xnnpack"}),
-            "int16": frozenset({"reference", "builtin"}),
-        }
-        for name in ("SUB", "MUL")
+    "SUB": {
+        "int8": frozenset({"reference", "builtin", "xnnpack"}),
+        "uint8": frozenset({"reference", "builtin", "xnnpack"}),
+        "int16": frozenset({"reference", "builtin"}),
     },
 }
 
 #: How far inputs are shifted to the left before they are scaled, so that rounding them loses nothing that matters.
 _LEFT_SHIFT = {"int8": 20, "uint8": 20, "int16": 15}
-#: Ratios of an input's scale (MUL: of the product of both) to the output's that the delegate takes: [low, high).
-_DELEGATED_SUM, _DELEGATED_PRODUCT = (2.0**-10, 2.0**8), (2.0**-16, 2.0**8)
+#: Ratios of an input's scale to the output's that the delegate takes: [low, high).
+_DELEGATED = (2.0**-10, 2.0**8)
 #: XNNPACK scales the larger of two summands by a multiplier of this many bits after the first.
 _MULTIPLIER_BITS = 20
 #: How far from an integer the logarithm of a scale may be for the scale to count as a power of two.
@@ -134,67 +121,6 @@ def sub(
     return _sum(a, b, -1, (a_params, b_params, output_params), activation, pot_scale_int16, family)
 
 
-def mul(
-    a: Array,
-    b: Array,
-    *,
-    a_params: QuantizationParameters,
-    b_params: QuantizationParameters,
-    output_params: QuantizationParameters,
-    activation: str = "NONE",
-    family: Family = "reference",
-) -> Array:
-    """``activation(a * b)``: ``(a - a_zero) * (b - b_zero)`` scaled by ``a_scale * b_scale / output_scale``.
-
-    The factor is computed in float32. The runtime scales by its significand and shift, rounding twice; XNNPACK
-    multiplies in float32 and rounds halves to even. The optimized 8-bit kernel narrows to 16 bits before it clamps,
-    and so wraps where a result is ``2**15`` or more of the output's steps; this oracle clamps.
-
-    Parameters
-    ----------
-    a, b, a_params, b_params, output_params, activation
-        As for `add`.
-    family
-        Kernels to follow; ``xnnpack`` means ``builtin`` for int16, and for a factor outside of ``[2**-16, 2**8)``.
-
-    Returns
-    -------
-    Array
-        Stored values of the output in the shape that both inputs broadcast to.
-
-    Raises
-    ------
-    UnspecifiedError
-        If the runtime refuses the parameters. (Its int16 inputs with 8-bit outputs are not covered.)
-
-    Notes
-    -----
-    ``tflite/kernels/mul.cc``, ``tflite/kernels/internal/reference/mul.h`` and ``integer_ops/mul.h``; XNNPACK's
-    ``src/qs8-vmul``.
-    """
-    dtype = _checked_dtype(a, b, (a_params, b_params, output_params), family)
-    zero_a, zero_b, zero = int(a_params.zero_point), int(b_params.zero_point), int(output_params.zero_point)
-    factor = np.float32(a_params.scale * b_params.scale) / np.float32(output_params.scale)
-    if family == "xnnpack" and _delegated(dtype, _DELEGATED_PRODUCT, factor):
-        limits = np.iinfo(dtype)
-        low, high = activation_range(activation, output_params, family="xnnpack")
-
-        def combine(x: Array, y: Array) -> Array:
-            real = ((x - zero_a) * (y - zero_b)).astype(np.float32) * factor
-            stored = np.rint(np.clip(real, limits.min - zero, limits.max - zero)).astype(np.int32) + zero
-            return np.asarray(np.clip(stored, low, high))
-
-    else:
-        low, high = activation_range(activation, output_params)
-        significand, shift = quantize_multiplier(factor)
-
-        def combine(x: Array, y: Array) -> Array:
-            product = multiply_by_quantized_multiplier((x - zero_a) * (y - zero_b), significand, shift)
-            return np.clip(product + zero, low, high)
-
-    return _elementwise(combine, a, b, dtype)
-
-
 def _sum(
     a: Array,
     b: Array,
@@ -204,9 +130,9 @@ def _sum(
     pot_scale_int16: bool,  # noqa: FBT001 - passed on
     family: Family,
 ) -> Array:
-    dtype = _checked_dtype(a, b, params, family)
+    dtype = checked_dtype(a, b, params, family)
     ratios = [np.float32(each.scale) / np.float32(params[2].scale) for each in params[:2]]
-    if family == "xnnpack" and _delegated(dtype, _DELEGATED_SUM, *ratios):
+    if family == "xnnpack" and is_delegated(dtype, _DELEGATED, *ratios):
         combine = _sum_rounded_once(params, sign, activation_range(activation, params[2], family="xnnpack"))
     elif dtype == "int16" and pot_scale_int16 and all(_is_power_of_two(each.scale) for each in params):
         if sign == 1 and a.shape != b.shape:
@@ -217,7 +143,7 @@ def _sum(
         combine = _sum_of_shifted(params, sign, activation_range(activation, params[2]))
     else:
         combine = _sum_rounded_thrice(params, sign, activation_range(activation, params[2]))
-    return _elementwise(combine, a, b, dtype)
+    return combine_elements(combine, a, b, dtype)
 
 
 def _sum_rounded_thrice(params: tuple[QuantizationParameters, ...], sign: int, bounds: tuple[int, int]) -> Combine:
@@ -271,48 +197,6 @@ def _sum_rounded_once(params: tuple[QuantizationParameters, ...], sign: int, bou
         return np.asarray(np.clip(((x * factor_a + y * factor_b + bias) >> shift) + zero, *bounds))
 
     return combine
-
-
-def _elementwise(combine: Combine, a: Array, b: Array, dtype: str) -> Array:
-    shape = np.broadcast_shapes(a.shape, b.shape)
-    limits = np.iinfo(dtype)
-    pairs = 1 << (2 * limits.bits)
-    if limits.bits > 8 or np.prod(shape, dtype=np.int64) <= pairs:  # noqa: PLR2004 - 8 bits
-        return np.asarray(combine(a.astype(np.int32), b.astype(np.int32))).astype(dtype)
-    stored = np.arange(limits.min, limits.max + 1, dtype=np.int32)
-    table = combine(stored[:, None], stored).astype(dtype).reshape(-1)
-    high = (a.astype(np.int32) - limits.min).astype(np.uint16) << np.uint16(8)
-    return np.asarray(table[high + (b.astype(np.int32) - limits.min).astype(np.uint16)])
-
-
-def _checked_dtype(
-    a: Array,
-    b: Array,
-    params: tuple[QuantizationParameters, QuantizationParameters, QuantizationParameters],
-    family: Family,
-) -> str:
-    check_family(family)
-    dtype = _common_dtype(*params)
-    check_tensor("the first input", a, params[0])
-    check_tensor("the second input", b, params[1])
-    check_params("outputs", params[2])
-    check_broadcast(a, b)
-    return dtype
-
-
-def _common_dtype(*params: QuantizationParameters) -> str:
-    dtypes = {each.dtype for each in params}
-    if len(dtypes) > 1 or not dtypes <= _LEFT_SHIFT.keys():
-        raise UnspecifiedError(
-            f"both inputs and the output must have one dtype of {', '.join(_LEFT_SHIFT)}, got {dtypes}"
-        )
-    if dtypes == {"int16"} and any(each.zero_point.any() for each in params):
-        raise UnspecifiedError("int16 tensors must have zero points of 0")
-    return dtypes.pop()
-
-
-def _delegated(dtype: str, interval: tuple[float, float], *ratios: np.float32) -> bool:
-    return dtype != "int16" and all(interval[0] <= ratio < interval[1] for ratio in ratios)
 
 
 def _is_power_of_two(scale: Array) -> bool:
