@@ -1,0 +1,165 @@
+"""Evaluates a run's artifacts, each once on a dataset, and measures what accuracy is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qbench.errors import MeasurementError, QbenchError
+from qbench.judge.metrics import ACCURACY, AGREEMENT, RESERVED_NAMES, TOP_K_ACCURACY, GatedMetric
+from qbench.measure.accuracy import (
+    check_labels,
+    choose_output,
+    is_class_row,
+    output_error,
+    predictions,
+    real_output,
+    top_k_accuracy,
+)
+from qbench.measure.evaluate import Evaluation, evaluate
+from qbench.measure.metrics import call_metric, load_metric
+from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.records import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from qbench.models.config import Config
+    from qbench.models.datasets import Dataset
+    from qbench.progress import Progress
+    from qbench.session.preparation import Prepared
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """The accuracy of one artifact on one dataset.
+
+    `own_metrics` are the user's; `predictions` has shape (examples,), or is None if the output is not a
+    row of classes.
+    """
+
+    metrics: dict[str, float]
+    predictions: npt.NDArray[Any] | None
+    labels: npt.NDArray[Any] | None
+    dataset: Dataset
+    own_metrics: tuple[GatedMetric, ...] = field(default=())
+
+
+class Evaluations:
+    """What was measured of artifacts by running whole datasets.
+
+    Parameters
+    ----------
+    prepared
+        Gives the artifact of a subject; raises `QbenchError` if there is none.
+    """
+
+    def __init__(self, config: Config, prepared: Callable[[Subject], Prepared], progress: Progress) -> None:
+        self._config = config
+        self._prepared = prepared
+        self._progress = progress
+        self._floats: dict[tuple[str, str], Evaluation] = {}
+        self._measured: dict[tuple[str, str, Subject], Measured] = {}
+
+    def of(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
+        """Evaluate `content`, an artifact of `subject`, on `dataset`, once.
+
+        Raises
+        ------
+        QbenchError
+            If the dataset does not fit the artifact, or an output is NaN.
+        """
+        # The model counts: two models with the same artifact may ask for other outputs and metrics.
+        key = (sha256, dataset.digest, subject)
+        if key not in self._measured:
+            self._measured[key] = self._evaluate(subject, content, sha256, dataset)
+        return self._measured[key]
+
+    def _evaluate(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
+        model = self._config.models[subject.model]
+        evaluation = self._run(subject.id, content, sha256, dataset)
+        for index in range(len(evaluation.specs)):
+            real_output(evaluation, index)
+        metrics, own = self._own_metrics(subject, evaluation, dataset)
+        classified, labels = None, None
+        if not own or _classifies(evaluation, dataset, model.output):
+            index = choose_output(evaluation.specs, model.output)
+            classified = predictions(evaluation, index)
+            if dataset.labels is not None:
+                classes = max(evaluation.outputs[index].shape[1:])
+                labels = check_labels(dataset.labels, classes=classes, name=dataset.name)
+                metrics[ACCURACY] = float(np.count_nonzero(classified == labels) / len(labels))
+                if model.top_k > 1:
+                    metrics[TOP_K_ACCURACY] = top_k_accuracy(evaluation, index, labels, model.top_k)
+            metrics |= self._against_reference(subject, evaluation, classified, index, dataset)
+        return Measured(metrics=metrics, predictions=classified, labels=labels, dataset=dataset, own_metrics=own)
+
+    def _own_metrics(
+        self, subject: Subject, evaluation: Evaluation, dataset: Dataset
+    ) -> tuple[dict[str, float], tuple[GatedMetric, ...]]:
+        outputs = {spec.name: real_output(evaluation, index) for index, spec in enumerate(evaluation.specs)}
+        values, own = {}, []
+        for reference in self._config.models[subject.model].metrics:
+            declared, function = load_metric(reference, key=f"tool.qbench.models.{subject.model}.metrics")
+            if declared.name in RESERVED_NAMES:
+                raise MeasurementError(
+                    f"a metric of your own is called {declared.name!r}, which qbench uses; rename it"
+                )
+            values[declared.name] = call_metric(declared, function, outputs, dataset.labels)
+            own.append(GatedMetric(metric=declared, tolerance_key=declared.name))
+        return values, tuple(own)
+
+    def _run(self, name: str, content: bytes, sha256: str, dataset: Dataset) -> Evaluation:
+        key = (sha256, dataset.digest)
+        if key in self._floats:
+            return self._floats[key]
+        with self._progress.task(f"evaluating {name}") as report:
+            evaluation = evaluate(content, dataset, self._config.options, progress=report)
+        if name.endswith(f"-{REFERENCE_RECIPE}"):
+            self._floats[key] = evaluation  # Every other recipe is compared with it; theirs would only fill memory.
+        return evaluation
+
+    def reference(self, subject: Subject) -> Prepared | None:
+        """The fp32 artifact of the subject's model, None if it is the subject itself or cannot be had."""
+        source = self._config.models[subject.model].source
+        if subject.recipe == REFERENCE_RECIPE or (
+            source.given_recipes and REFERENCE_RECIPE not in source.given_recipes
+        ):
+            return None
+        try:
+            return self._prepared(Subject(model=subject.model, recipe=REFERENCE_RECIPE))
+        except QbenchError:
+            return None  # Named as the error of fp32; what can be measured without it is.
+
+    def _against_reference(
+        self, subject: Subject, evaluation: Evaluation, classified: npt.NDArray[Any], index: int, dataset: Dataset
+    ) -> dict[str, float]:
+        reference = self.reference(subject)
+        if reference is None:
+            return {}
+        name = Subject(model=subject.model, recipe=REFERENCE_RECIPE).id
+        floats = self._run(name, reference.content, reference.artifact.sha256, dataset)
+        # Converters put several outputs in any order, so a name is looked up on both sides.
+        float_index = choose_output(floats.specs, self._config.models[subject.model].output)
+        flips = int(np.count_nonzero(predictions(floats, float_index) != classified))
+        error = output_error(evaluation, floats, index, reference_index=float_index)
+        metrics: dict[str, float] = {AGREEMENT: 1 - flips / len(classified), "flips": flips}
+        if error.sqnr_db is not None:
+            metrics["sqnr_db"] = error.sqnr_db
+        if error.max_error_lsb is not None:
+            metrics["max_error_lsb"] = error.max_error_lsb
+        return metrics
+
+
+def _classifies(evaluation: Evaluation, dataset: Dataset, wanted: str | int | None) -> bool:
+    """Whether top-1 accuracy says something besides metrics of the user's own: not of boxes, masks or one number."""
+    if wanted is None and len(evaluation.specs) > 1:
+        return False
+    index = choose_output(evaluation.specs, wanted)
+    labels = np.asarray(dataset.labels if dataset.labels is not None else np.zeros(dataset.examples, int))
+    is_index = np.issubdtype(labels.dtype, np.integer) and labels.size == dataset.examples
+    return is_index and is_class_row(evaluation, index)
