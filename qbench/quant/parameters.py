@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import UnspecifiedError
+from qbench.quant.parameter_checks import checked_axis, checked_scale, checked_zero_point, limits
+from qbench.quant.ranges import range_of, scale_and_zero_point
 
-_LIMITS = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
-_SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 #: A representation of a tensor of more channels than this shows the first and the last scale.
 _CHANNELS_SHOWN = 4
 
@@ -72,11 +72,11 @@ class QuantizationParameters:
         dtype: str = "int8",
         narrow_range: bool = False,
     ) -> None:
-        low, high = _limits(dtype, narrow_range=narrow_range)
-        scales = _checked_scale(scale, quantized_dimension)
+        low, high = limits(dtype, narrow_range=narrow_range)
+        scales = checked_scale(scale, quantized_dimension)
         fields = {
             "scale": scales,
-            "zero_point": _checked_zero_point(zero_point, scales.shape, low, high),
+            "zero_point": checked_zero_point(zero_point, scales.shape, low, high),
             "quantized_dimension": quantized_dimension if quantized_dimension is None else int(quantized_dimension),
             "dtype": dtype,
             "narrow_range": bool(narrow_range),
@@ -123,24 +123,11 @@ class QuantizationParameters:
         a tiny one (litert-quantizer's is 1e-9 / 255) makes multipliers and biases overflow that are made of it.
         A range too small for a normal scale gets the smallest one.
         """
-        if symmetric and dtype == "uint8":
-            raise UnspecifiedError(
-                "symmetric quantization needs a signed dtype, found 'uint8'; use int4, int8 or int16"
-            )
         narrow = symmetric if narrow_range is None else narrow_range
-        qmin, qmax = _limits(dtype, narrow_range=narrow)
-        low, high = _checked_range(minimum, maximum)
-        with np.errstate(over="ignore"):  # Too large a scale is refused with all others.
-            span = np.maximum(-low, high) / qmax if symmetric else high / (qmax - qmin) - low / (qmax - qmin)
-            scale = np.where(span == 0, 1.0, np.maximum(span, _SMALLEST_NORMAL)).astype(np.float32)
-            zero_point = np.zeros(scale.shape) if symmetric else np.rint(qmin - low / scale)
-        return cls(
-            scale,
-            np.clip(zero_point, qmin, qmax).astype(np.int32),
-            quantized_dimension=quantized_dimension,
-            dtype=dtype,
-            narrow_range=narrow,
+        scale, zero_point = scale_and_zero_point(
+            minimum, maximum, dtype=dtype, symmetric=symmetric, narrow_range=narrow
         )
+        return cls(scale, zero_point, quantized_dimension=quantized_dimension, dtype=dtype, narrow_range=narrow)
 
     @classmethod
     def from_values(
@@ -160,13 +147,11 @@ class QuantizationParameters:
             If there are no values, or one is NaN or infinite.
         """
         array = np.asarray(values)
-        axis = None if quantized_dimension is None else _checked_axis(quantized_dimension, array.ndim)
-        if array.size == 0:
-            raise UnspecifiedError(f"an array of shape {array.shape} has no range; give at least one value")
-        others = None if axis is None else tuple(number for number in range(array.ndim) if number != axis)
+        axis = None if quantized_dimension is None else checked_axis(quantized_dimension, array.ndim)
+        minimum, maximum = range_of(array, axis)
         return cls.from_range(
-            array.min(axis=others),
-            array.max(axis=others),
+            minimum,
+            maximum,
             dtype=dtype,
             symmetric=symmetric,
             narrow_range=narrow_range,
@@ -193,7 +178,7 @@ class QuantizationParameters:
         """
         if self.quantized_dimension is None:
             return 1, 1, int(np.prod(shape, dtype=np.int64))
-        axis, channels = _checked_axis(self.quantized_dimension, len(shape)), self.scale.size
+        axis, channels = checked_axis(self.quantized_dimension, len(shape)), self.scale.size
         if shape[axis] != channels:
             raise UnspecifiedError(
                 f"found an array of shape {shape}, expected {channels} channels along dimension {axis}: "
@@ -233,92 +218,6 @@ class QuantizationParameters:
     def _identity(self) -> tuple[object, ...]:
         scales, points = self.scale.tobytes(), self.zero_point.tobytes()
         return scales, points, self.quantized_dimension, self.dtype, self.narrow_range
-
-
-def _limits(dtype: str, *, narrow_range: bool) -> tuple[int, int]:
-    if dtype not in _LIMITS:
-        raise UnspecifiedError(f"found the dtype {dtype!r}, expected one of {', '.join(_LIMITS)}")
-    low, high = _LIMITS[dtype]
-    if narrow_range and low == 0:
-        raise UnspecifiedError(
-            f"a narrow range leaves out the lowest negative value, and {dtype} has none; use a signed dtype"
-        )
-    return low + bool(narrow_range), high
-
-
-def _checked_scale(scale: npt.ArrayLike, quantized_dimension: int | None) -> npt.NDArray[np.float32]:
-    given = np.asarray(scale)
-    with np.errstate(over="ignore", under="ignore"):
-        scales = np.array(given, np.float32)
-    if quantized_dimension is None and scales.ndim != 0:
-        raise UnspecifiedError(
-            f"found scales of shape {scales.shape} for a whole tensor, expected one number; "
-            "name the quantized_dimension that they differ along"
-        )
-    if quantized_dimension is not None:
-        if quantized_dimension < 0 or quantized_dimension != int(quantized_dimension):
-            raise UnspecifiedError(
-                f"found quantized_dimension={quantized_dimension}, expected an integer of at least 0; "
-                "count from the first dimension"
-            )
-        if scales.ndim != 1 or scales.size == 0:
-            raise UnspecifiedError(
-                f"found a scale of shape {scales.shape} with quantized_dimension={quantized_dimension}, "
-                "expected a list of one scale for each channel"
-            )
-    usable = np.isfinite(scales) & (scales >= _SMALLEST_NORMAL)
-    if not usable.all():
-        channel = f" in channel {int(np.argmin(usable))}" if scales.ndim else ""
-        raise UnspecifiedError(
-            f"scale must be a positive finite float32, and none below {_SMALLEST_NORMAL:.3g}, "
-            f"got {given[~usable].flat[0]}{channel}"
-        )
-    scales.flags.writeable = False
-    return scales
-
-
-def _checked_zero_point(
-    zero_point: npt.ArrayLike, shape: tuple[int, ...], low: int, high: int
-) -> npt.NDArray[np.int32]:
-    given = np.asarray(zero_point)
-    if given.dtype.kind not in "iu":
-        raise UnspecifiedError(f"found a zero point of {given.dtype}, expected integers")
-    if given.shape not in {(), shape}:
-        raise UnspecifiedError(
-            f"found zero points of shape {given.shape}, expected one, or one for each scale: {shape}"
-        )
-    usable = (given >= low) & (given <= high)
-    if not usable.all():
-        raise UnspecifiedError(
-            f"a zero point must be a stored value, from {low} to {high}, got {given[~usable].flat[0]}"
-        )
-    points = np.array(np.broadcast_to(given, shape), np.int32)
-    points.flags.writeable = False
-    return points
-
-
-def _checked_range(minimum: npt.ArrayLike, maximum: npt.ArrayLike) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Both bounds in float64, widened so that 0 is between them."""
-    low, high = np.asarray(minimum, np.float64), np.asarray(maximum, np.float64)
-    if low.shape != high.shape:
-        raise UnspecifiedError(
-            f"found minima of shape {low.shape} and maxima of shape {high.shape}, expected the same shape"
-        )
-    for name, bound in (("minimum", low), ("maximum", high)):
-        if not np.isfinite(bound).all():
-            raise UnspecifiedError(f"a range must be finite, got the {name} {bound[~np.isfinite(bound)].flat[0]}")
-    if (low > high).any():
-        first = np.flatnonzero(low > high)[0]
-        raise UnspecifiedError(f"a minimum must not exceed its maximum, got {low.flat[first]} and {high.flat[first]}")
-    return np.minimum(low, 0.0), np.maximum(high, 0.0)
-
-
-def _checked_axis(quantized_dimension: int, rank: int) -> int:
-    if not 0 <= quantized_dimension < rank:
-        raise UnspecifiedError(
-            f"found quantized_dimension={quantized_dimension}, expected one of the {rank} of the array"
-        )
-    return int(quantized_dimension)
 
 
 def _shown(numbers: npt.NDArray[Any]) -> str:

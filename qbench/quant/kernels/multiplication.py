@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from qbench.quant.affine import Array, QuantizationParameters
     from qbench.quant.family import Family
 
-
 #: For which families the oracle is claimed to be exact to the bit, by dtype of the activations. XNNPACK's kernel is
 #: meant on x86: on ARM it scales in fixed point.
 EXACT: Mapping[str, Mapping[str, frozenset[Family]]] = {
