@@ -4,6 +4,12 @@ Its place matters too: pytest puts the folder of a conftest.py on the import pat
 """
 
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+
+# Hypothesis also draws the numbers that it finds in the source of every local module that happens to be loaded: which
+# files are collected, and each edit of them, would change the examples of all other tests. There is no setting for it.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants  # noqa: SLF001
 
 # The same examples in every run: what a pull request did not touch does not fail on it.
 settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True)

@@ -45,7 +45,8 @@ def test_the_shortest_way_from_a_convolution_to_a_softmax():
     wanted = {"CONV_2D", "SOFTMAX"}
     models = graph_models(["CONV_2D", "SOFTMAX", "RELU", "ADD"])
     model = find(models, lambda model: wanted <= set(model.operators), settings=SEARCH)
-    assert set(model.operators) == wanted
+    # QUANTIZE and DEQUANTIZE at the ends may stay.
+    assert set(model.operators) - {"QUANTIZE", "DEQUANTIZE"} == wanted
     assert model.inputs[0].shape == (1, 1, 1, 1)
 
 
