@@ -30,7 +30,9 @@ def scale_and_zero_point(
     low, high = _checked_range(minimum, maximum)
     with np.errstate(over="ignore"):
         span = np.maximum(-low, high) / qmax if symmetric else high / (qmax - qmin) - low / (qmax - qmin)
-        scale = np.where(span == 0, 1.0, np.maximum(span, SMALLEST_NORMAL)).astype(np.float32)
+        # Not the span decides: of the smallest float64 numbers it is 0 too.
+        is_nothing = (low == 0) & (high == 0)
+        scale = np.where(is_nothing, 1.0, np.maximum(span, SMALLEST_NORMAL)).astype(np.float32)
         zero_point = np.zeros(scale.shape) if symmetric else np.rint(qmin - low / scale)
     return scale, np.clip(zero_point, qmin, qmax).astype(np.int32)
 

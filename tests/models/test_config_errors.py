@@ -38,6 +38,7 @@ _REFUSED = [
     ("delegate", "build/libmine.so", "the relative path 'build/libmine.so'", "the name of a library"),
     ("delegate", 3, "the integer 3", "a string"),
     ("contest", 3, "the integer 3", "a table"),
+    ("accuracy_evidence", "sure", "the string 'sure'", "one of 'exact', 'significant'"),
     ("contest.alpha", 0, "0.0", "a number between 0 and 1"),
     ("contest.alpha", 1.5, "1.5", "a number between 0 and 1"),
     ("contest.limit_s", 0, "0.0", "a number above 0"),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from qbench.quant.affine import QuantizationParameters, fake_quantize, quantize
@@ -24,6 +24,7 @@ options = st.fixed_dictionaries({"dtype": st.sampled_from(DTYPES), "symmetric": 
 
 @settings(deadline=None)
 @given(bounds, bounds, options)
+@example(0.0, 5e-324, {"dtype": "int4", "symmetric": False})
 def test_a_range_is_covered_to_half_a_step(one: float, other: float, chosen: dict):
     low, high = min(one, other), max(one, other)
     params = QuantizationParameters.from_range(low, high, **chosen)
