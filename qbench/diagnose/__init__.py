@@ -1,0 +1,1 @@
+"""Why a quantized artifact answers differently from its float model: which operator, and what is wrong with it."""

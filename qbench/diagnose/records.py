@@ -1,0 +1,189 @@
+"""What was found out about a quantized artifact: records that explain, print and travel as JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from qbench.records import Subject
+
+#: What can be wrong; each has its evidence and its advice in `causes.py`.
+CauseName = Literal[
+    "not finite",
+    "calibration differs",
+    "input range",
+    "saturation",
+    "range too wide",
+    "zero point",
+    "weights differ",
+    "weights per tensor",
+    "dead channels",
+    "operator error",
+    "off the delegate",
+    "kernels differ",
+    "slow operator",
+]
+
+
+class TensorError(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the values that an operator gives are from the float model's, over all evaluated examples.
+
+    Attributes
+    ----------
+    values
+        How many were compared; those that are NaN or infinite on either side are counted below and not compared.
+    rmse, mean_error
+        Root of the mean square of ``quantized - float``, and its mean, in real values.
+    rmse_in_steps, mean_error_in_steps, max_error_in_steps
+        The same and the largest in units of the output's scale (LSB); None where the output is not quantized. Rounding
+        alone gives an rmse of ``1 / sqrt(12) = 0.289`` steps and a mean of 0.
+    sqnr_db
+        ``10 log10(sum(float^2) / sum((quantized - float)^2))``; None if they are equal or the float values are all 0.
+    saturated
+        Share of values whose float value lies beyond what the output's parameters can represent by more than a step.
+    range_use
+        Share of the representable range that the float values span; None where the output is not quantized.
+    channels, dead_channels
+        Size of the last axis, and how many of these channels are one value for all examples although the float
+        model's are not.
+    not_finite, float_not_finite
+        NaN and infinite values, of the quantized side and of the float side.
+    """
+
+    values: int
+    rmse: float
+    mean_error: float
+    rmse_in_steps: float | None
+    mean_error_in_steps: float | None
+    max_error_in_steps: float | None
+    sqnr_db: float | None
+    saturated: float
+    range_use: float | None
+    channels: int
+    dead_channels: int
+    not_finite: int
+    float_not_finite: int
+
+
+class OperatorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator of the quantized artifact held against the float model's.
+
+    Attributes
+    ----------
+    number
+        Its place in the quantized artifact.
+    operator, output
+        Such as ``CONV_2D int8``, and the name of its output tensor.
+    float_number, float_output
+        The operator of the float model that it was matched with, and that one's output.
+    isolated
+        Its error if it is fed the float model's values; None where it could not be run alone, and `note` says why.
+    cumulative
+        Its error as deployed, with the errors of all operators before it.
+    flips_alone
+        Examples on which the float model predicts something else if this operator alone is the quantized one; None
+        where that was not tried.
+    """
+
+    number: int
+    operator: str
+    output: str
+    float_number: int
+    float_output: str
+    isolated: TensorError | None
+    cumulative: TensorError | None
+    flips_alone: int | None = None
+    note: str = ""
+
+
+class WeightReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Quantized weights of one operator held against the float model's.
+
+    Attributes
+    ----------
+    rmse_in_steps, max_error_in_steps
+        In units of each channel's scale; rounding alone gives 0.289 and at most 0.5.
+    worst_channel_sqnr_db
+        Of the channel that lost most; None if nothing was lost.
+    per_tensor
+        Whether all channels share one scale.
+    channel_spread
+        Largest of the channels' float ranges divided by their median: what one scale for all of them costs.
+    """
+
+    number: int
+    operator: str
+    weights: str
+    float_weights: str
+    rmse_in_steps: float
+    max_error_in_steps: float
+    worst_channel_sqnr_db: float | None
+    per_tensor: bool
+    channel_spread: float
+
+
+class FamilyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The same artifact on one family of kernels: ``xnnpack``, ``builtin`` or ``reference``.
+
+    `flips` counts predictions that differ from those of the kernels it is deployed with; `accuracy` is None without
+    labels.
+    """
+
+    family: str
+    accuracy: float | None
+    flips: int
+    max_output_steps: int
+
+
+class OperatorTime(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runtime's profiler says of one operator: the kernel that ran, and its share of an invoke.
+
+    `number` is its place in the artifact, -1 inside a delegate that does not tell; `delegated` whether one ran it.
+    """
+
+    number: int
+    kernel: str
+    delegated: bool
+    nanoseconds: float
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One cause: where, how bad (0 to 1, what causes are ordered by), why it is believed, and what to try."""
+
+    cause: CauseName
+    where: str
+    severity: float
+    evidence: str
+    advice: str
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was found out about one subject.
+
+    Attributes
+    ----------
+    examples
+        How many examples of the evaluation set were looked at.
+    flips
+        Predictions among them that differ from fp32's.
+    unmatched
+        Operators of the quantized artifact that have no counterpart in the float model, each with why.
+    notes
+        What could not be looked at, and why.
+    findings
+        Causes, the worst first.
+    """
+
+    subject: Subject
+    examples: int
+    flips: int
+    operators: tuple[OperatorReport, ...] = ()
+    weights: tuple[WeightReport, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    families: tuple[FamilyResult, ...] = ()
+    times: tuple[OperatorTime, ...] = ()
+    float_times: tuple[OperatorTime, ...] = ()
+    undelegated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()

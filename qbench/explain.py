@@ -1,0 +1,1 @@
+"""`qbench explain`: its options, and what it does with them."""
