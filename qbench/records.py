@@ -155,6 +155,66 @@ class PairedSummary(msgspec.Struct, frozen=True, kw_only=True):
     found: float
 
 
+class BootstrapSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the same examples say of a metric that is no share of right answers; see `qbench.judge.bootstrap`.
+
+    `low` and `high` are the ends of the confidence interval of how much worse the metric is, in its unit. `finding`,
+    `needed` and `found` are as in `PairedSummary`. `resamples` are those that gave a value.
+    """
+
+    examples: int
+    resamples: int
+    low: float
+    high: float
+    confidence: float
+    finding: Literal["within", "beyond", "inconclusive"]
+    needed: int | None
+    found: float
+
+
+class SliceChange(msgspec.Struct, frozen=True, kw_only=True):
+    """How the answers to the examples of one slice changed: `lost` from right to wrong, `won` the other way.
+
+    `p_value` is McNemar's of this slice alone, `corrected_p_value` the same after correction for all that were tested.
+    """
+
+    name: str
+    examples: int
+    lost: int
+    won: int
+    p_value: float
+    corrected_p_value: float
+
+    @property
+    def drop(self) -> float:
+        """Loss of accuracy in this slice, as a share of its examples; negative if it gained."""
+        return (self.lost - self.won) / self.examples
+
+
+class SlicesSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy by class, or by the dataset's groups; see `qbench.judge.slices`.
+
+    Attributes
+    ----------
+    by
+        What a slice is: ``class``, or the name that the dataset gives its groups.
+    slices
+        How many there are.
+    tested
+        How many of them had flips enough to show anything; the others cannot be told from chance.
+    worst
+        Where most was lost among those that are surely worse, else the one with the most evidence of a loss.
+    worse
+        Those that are surely worse after correction, the largest drop first.
+    """
+
+    by: str
+    slices: int
+    tested: int
+    worst: SliceChange
+    worse: tuple[SliceChange, ...]
+
+
 class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one metric of one subject, with everything a reader needs to believe it.
 
@@ -174,6 +234,8 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     advice: str = ""
     contest: ContestSummary | None = None
     paired: PairedSummary | None = None
+    bootstrap: BootstrapSummary | None = None
+    slices: SlicesSummary | None = None
 
 
 class LatencySample(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 from qbench.judge.metrics import LATENCY, SPEEDUP
 from qbench.records import (
     Against,
+    BootstrapSummary,
     ContestSummary,
     Evidence,
     Metric,
@@ -148,14 +149,17 @@ _CONTEST_ADVICE: dict[tuple[Verdict, str], str] = {
 }
 
 
-def weigh(verdict: MetricVerdict, paired: PairedSummary, evidence: Evidence) -> MetricVerdict:
-    """A verdict on accuracy with what it means beyond the evaluation set.
+def weigh(verdict: MetricVerdict, found: PairedSummary | BootstrapSummary, evidence: Evidence) -> MetricVerdict:
+    """A verdict on accuracy, or on a metric of the user's own, with what it means beyond the evaluation set.
 
     On that set the drop is a fact, and with the evidence ``exact`` that decides. With ``significant`` a drop fails
     only if the interval excludes the tolerance; else it is `inconclusive`.
     """
-    weighed = msgspec.structs.replace(verdict, paired=paired)
-    if evidence == "exact" or verdict.verdict != Verdict.FAIL or paired.finding == "beyond":
+    if isinstance(found, PairedSummary):
+        weighed = msgspec.structs.replace(verdict, paired=found)
+    else:
+        weighed = msgspec.structs.replace(verdict, bootstrap=found)
+    if evidence == "exact" or verdict.verdict != Verdict.FAIL or found.finding == "beyond":
         return weighed
     return msgspec.structs.replace(weighed, verdict=Verdict.INCONCLUSIVE, advice=_MORE_EXAMPLES)
 
