@@ -18,6 +18,7 @@ CauseName = Literal[
     "zero point",
     "weights differ",
     "weights per tensor",
+    "unequal channels",
     "dead channels",
     "operator error",
     "off the delegate",
@@ -49,6 +50,8 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
         model's are not.
     not_finite, float_not_finite
         NaN and infinite values, of the quantized side and of the float side.
+    float_low, float_high
+        Between these are the finite values of the float side; None if there are none.
     """
 
     values: int
@@ -64,6 +67,8 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
     dead_channels: int
     not_finite: int
     float_not_finite: int
+    float_low: float | None = None
+    float_high: float | None = None
 
 
 class OperatorReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +107,17 @@ class WeightReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    rmse_in_steps, max_error_in_steps
-        In units of each channel's scale; rounding alone gives 0.289 and at most 0.5.
+    rmse_in_steps, mean_error_in_steps, max_error_in_steps
+        In units of each channel's scale; rounding alone gives 0.289, a mean of 0, and at most 0.5.
     worst_channel_sqnr_db
         Of the channel that lost most; None if nothing was lost.
     per_tensor
         Whether all channels share one scale.
     channel_spread
         Largest of the channels' float ranges divided by their median: what one scale for all of them costs.
+    input_spread
+        Largest weight of a channel divided by the median over the inputs that it weighs, of the channel in the middle:
+        what one large input channel costs the others.
     """
 
     number: int
@@ -121,6 +129,82 @@ class WeightReport(msgspec.Struct, frozen=True, kw_only=True):
     worst_channel_sqnr_db: float | None
     per_tensor: bool
     channel_spread: float
+    mean_error_in_steps: float = 0.0
+    input_spread: float = 1.0
+
+
+class InputReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One input of the artifact: what it can represent, and what evaluation and calibration feed it, in real values.
+
+    Attributes
+    ----------
+    low, high, mean, deviation
+        Of the evaluation examples; `deviation` is the standard deviation.
+    calibration_low, calibration_high, calibration_mean
+        Of the calibration examples; None if there are none.
+    represents_low, represents_high
+        What the input's scale and zero point can represent; None if it is not quantized.
+    saturated
+        Share of the evaluation values that lie beyond that by more than a step.
+    """
+
+    name: str
+    low: float
+    high: float
+    mean: float
+    deviation: float
+    calibration_low: float | None = None
+    calibration_high: float | None = None
+    calibration_mean: float | None = None
+    represents_low: float | None = None
+    represents_high: float | None = None
+    saturated: float = 0.0
+
+
+class RangeStability(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the range of one tensor of the float model depends on which calibration examples there are.
+
+    Attributes
+    ----------
+    low, high
+        Over all calibration examples that were looked at.
+    moved_by_subset
+        How far the ends of the range of one half are from those of the other at most, as a share of the whole range.
+    moved_by_order
+        The same between a moving average (0.95) over the examples as they stand, and over them from the last to the
+        first: what a quantizer that averages makes of their order.
+    """
+
+    tensor: str
+    low: float
+    high: float
+    moved_by_subset: float
+    moved_by_order: float
+
+
+class CalibrationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The calibration set as a tested input.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of its content.
+    constant_examples
+        Examples of which every value is the same.
+    duplicate_examples
+        Examples that stand in it more than once, beyond the first of each.
+    near_copies
+        Examples that are nearly an evaluation example; None where there were too many to compare.
+    ranges
+        Of the tensors of the float model, those first that depend most on a subset.
+    """
+
+    digest: str
+    examples: int
+    constant_examples: int
+    duplicate_examples: int
+    near_copies: int | None = None
+    ranges: tuple[RangeStability, ...] = ()
 
 
 class FamilyResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,9 +248,13 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     examples
-        How many examples of the evaluation set were looked at.
+        How many examples of the evaluation set were looked at closely; those that flip come first.
     flips
         Predictions among them that differ from fp32's.
+    evaluated, evaluated_flips
+        How many examples were run on both sides to find those that flip, and how many do.
+    changes
+        What differs from the accepted artifact, each as a sentence; empty if it is the same one, or there is none.
     unmatched
         Operators of the quantized artifact that have no counterpart in the float model, each with why.
     notes
@@ -178,6 +266,11 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject
     examples: int
     flips: int
+    evaluated: int = 0
+    evaluated_flips: int = 0
+    inputs: tuple[InputReport, ...] = ()
+    calibration: CalibrationReport | None = None
+    changes: tuple[str, ...] = ()
     operators: tuple[OperatorReport, ...] = ()
     weights: tuple[WeightReport, ...] = ()
     unmatched: tuple[str, ...] = ()
