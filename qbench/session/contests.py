@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
     from qbench.progress import Progress
-    from qbench.records import ContestSummary, LatencySample, Subject
+    from qbench.records import ContestSummary, Subject
     from qbench.session.preparation import Datasets
 
 _SEED_BITS = 31
@@ -54,9 +54,9 @@ class Contests:
         baseline: Contestant,
         candidate: Contestant,
         threshold: float,
-        sample: LatencySample,
         metric: str,
         *,
+        expected_ns: float = 0.0,
         improved_below: float = 0.0,
     ) -> ContestSummary:
         """Contest a baseline and a candidate, on the first example of the subject's dataset.
@@ -65,10 +65,10 @@ class Contests:
         ----------
         threshold, improved_below
             As `ContestRules`.
-        sample
-            What pytest-benchmark has just measured: what cannot be decided in time is not begun.
         metric
             What is asked, which with the subject gives the contest a seed of its own.
+        expected_ns
+            About how long an invoke takes, if that is known: what cannot be decided in time is then not begun.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Contests:
             clock=self._clock(baseline, candidate),
             # A seed of its own, whichever tests run before.
             seed=int(digest_bytes(f"{self._seed} {subject.id} {metric}".encode()), 16) % (1 << _SEED_BITS),
-            expected_invoke_s=sample.median_ns * 1e-9,
+            expected_invoke_s=expected_ns * 1e-9,
         )
         dataset = self._datasets.of(subject.model)
         sides = [self._with_inputs(side, dataset) for side in (baseline, candidate)]

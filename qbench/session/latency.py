@@ -122,7 +122,9 @@ class Latency:
         if not floor or subject.recipe == REFERENCE_RECIPE:
             return {}, None
         fp32 = self._contestant(Subject(model=subject.model, recipe=REFERENCE_RECIPE))
-        summary = self._contests.run(subject, fp32, self._contestant(subject), 1 / floor, sample, SPEEDUP)
+        summary = self._contests.run(
+            subject, fp32, self._contestant(subject), 1 / floor, SPEEDUP, expected_ns=sample.median_ns
+        )
         # The ratio is fp32's time in the denominator; an end of the interval may be open after a few groups.
         ends = {SPEEDUP: summary.ratio, f"{SPEEDUP}_low": summary.high, f"{SPEEDUP}_high": summary.low}
         metrics = {name: 1 / ratio for name, ratio in ends.items() if ratio is not None}
@@ -155,7 +157,13 @@ class Latency:
                     subject, LATENCY, Verdict.NOT_COMPARABLE, wrong, advice=_BASE_PYTHON, now=sample.median_ns
                 )
         summary = self._contests.run(
-            subject, accepted, candidate, 1 + tolerance, sample, LATENCY, improved_below=max(0.0, 1 - tolerance)
+            subject,
+            accepted,
+            candidate,
+            1 + tolerance,
+            LATENCY,
+            expected_ns=sample.median_ns,
+            improved_below=max(0.0, 1 - tolerance),
         )
         reason = "; ".join(changes.values()) or upgraded or "nothing changed, so a fail is the measurement's fault"
         reason = reason[0].upper() + reason[1:]

@@ -133,15 +133,29 @@ def prepare(
             fp32 = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
             reference = prepared.get(fp32) or known.get(fp32)
             try:
-                prepared[subject] = _check(config, result, reference, worker)
+                prepared[subject] = check_built(config, result, reference, worker)
             except QbenchError as error:
                 prepared[subject] = error
     return prepared
 
 
-def _check(
+def check_built(
     config: Config, built: BuiltArtifact, reference: Prepared | QbenchError | None, worker: PreflightWorker
 ) -> Prepared:
+    """Run a built artifact once and check that it holds what its recipe promises.
+
+    Parameters
+    ----------
+    reference
+        The fp32 of the same model, with which the checks compare, where there is one.
+
+    Raises
+    ------
+    ArtifactError
+        If the artifact cannot be read, is damaged, or is not what it claims to be.
+    WorkerError
+        If it crashes or hangs its process.
+    """
     artifact = built.artifact
     subject = artifact.subject
     try:
