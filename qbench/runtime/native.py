@@ -15,7 +15,8 @@ def open_native(request: dict[str, Any], content: bytes) -> Any:
     Parameters
     ----------
     request
-        The fields of `qbench.records.RuntimeOptions`: runtime, threads, kernels, delegate.
+        The fields of `qbench.records.RuntimeOptions`: runtime, threads, kernels, delegate; and whether to
+        ``preserve`` the values of all tensors, which otherwise share memory and are overwritten.
     """
     make, resolvers, load_delegate = import_runtime(request)
     resolver = {
@@ -34,6 +35,7 @@ def open_native(request: dict[str, Any], content: bytes) -> Any:
         num_threads=request["threads"],
         experimental_op_resolver_type=resolver,
         experimental_delegates=delegates,
+        experimental_preserve_all_tensors=request.get("preserve", False),
     )
 
 
@@ -61,6 +63,25 @@ def describe(detail: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
         "zero_points": [int(point) for point in quantization["zero_points"]],
         "quantized_dimension": int(quantization["quantized_dimension"]),
     }
+
+
+def described(arrays: list[Any]) -> list[dict[str, Any]]:
+    """Shapes and dtypes, so that the arrays' bytes can be read again."""
+    return [{"shape": list(array.shape), "dtype": array.dtype.name} for array in arrays]
+
+
+def tensor_values(interpreter: Any, indices: list[int]) -> dict[int, Any]:
+    """Values of the tensors at `indices`; without those that have none, or that hold no numbers."""
+    dtypes = {int(detail["index"]): detail["dtype"] for detail in interpreter.get_tensor_details()}
+    values = {}
+    for index in indices:
+        if index not in dtypes or dtypes[index] in _text_types():
+            continue  # To ask for strings ends the process.
+        try:
+            values[index] = interpreter.get_tensor(index)
+        except ValueError:  # A delegate has swallowed it.
+            continue
+    return values
 
 
 def signature_names(interpreter: Any) -> dict[int, str]:
@@ -96,9 +117,7 @@ def operator_names(interpreter: Any) -> list[str]:
 
 def string_inputs(interpreter: Any) -> list[str]:
     """Names of the inputs that hold strings; to run an artifact on strings that nobody set ends the process."""
-    import numpy as np  # noqa: PLC0415 - as above
-
-    text = (np.bytes_, np.object_, np.str_)
+    text = _text_types()
     return [spec["name"] for spec in interpreter.get_input_details() if spec["dtype"] in text]
 
 
@@ -123,3 +142,9 @@ def try_batch(interpreter: Any) -> bool:
     except (RuntimeError, ValueError):
         return False
     return all(len(spec["shape"]) and spec["shape"][0] == 2 for spec in interpreter.get_output_details())  # noqa: PLR2004 - the batch above
+
+
+def _text_types() -> tuple[Any, ...]:
+    import numpy as np  # noqa: PLC0415 - as above
+
+    return np.bytes_, np.object_, np.str_

@@ -166,16 +166,33 @@ class Worker:
         """Load an artifact, run it once on inputs of the given shapes, and give all outputs and what ran."""
         if refused := self._open(request, content):
             return refused
-        native.resize_inputs(self._interpreter, request["shapes"])
-        for index, stored in enumerate(inputs):
-            self.do_set({"index": index}, stored)
-        self._interpreter.invoke()
-        outputs = [self._interpreter.get_tensor(detail["index"]) for detail in self._details({"of": "outputs"})]
-        if objects := [str(output.dtype) for output in outputs if output.dtype.hasobject or output.dtype.kind in "SU"]:
-            return {"refused": f"it has an output of {objects[0]}, which is no number"}
-        described = [{"shape": list(output.shape), "dtype": output.dtype.name} for output in outputs]
-        answer = {"outputs": described, "operators": native.operator_names(self._interpreter)}
+        outputs = self._run(request["shapes"], inputs)
+        if refused := _refusal_of(outputs):
+            return refused
+        answer = {"outputs": native.described(outputs), "operators": native.operator_names(self._interpreter)}
         return answer, tuple(output.tobytes() for output in outputs)
+
+    def do_observe(self, request: dict[str, Any], content: bytes, *inputs: bytes) -> _Answer:
+        """Run an artifact once as it is and once with all tensors kept, and give the values of those asked for.
+
+        The answer's ``faithful`` says whether both gave the same outputs to the bit; only then are the values those
+        of the artifact as it is deployed. A tensor that has no values of its own is left out.
+        """
+        outputs = []
+        for preserve in (False, True):
+            if refused := self._open({**request, "preserve": preserve}, content):
+                return refused
+            outputs.append(self._run(request["shapes"], inputs))
+        if refused := _refusal_of(outputs[0]):
+            return refused
+        values = native.tensor_values(self._interpreter, request["tensors"])
+        answer = {
+            "faithful": [left.tobytes() for left in outputs[0]] == [right.tobytes() for right in outputs[1]],
+            "outputs": native.described(outputs[0]),
+            "tensors": list(values),
+            "values": native.described(list(values.values())),
+        }
+        return answer, tuple(array.tobytes() for array in (*outputs[0], *values.values()))
 
     def do_time(self, request: dict[str, Any]) -> _Answer:
         """Run blocks of invokes, after `discard` that nobody times; see `stopwatch.time_block`."""
@@ -196,10 +213,24 @@ class Worker:
         native.fill_with_zero(self._interpreter)
         return {}
 
+    def _run(self, shapes: list[list[int]], inputs: tuple[bytes, ...]) -> list[Any]:
+        """Run what is loaded once, on inputs of these shapes; all its outputs."""
+        native.resize_inputs(self._interpreter, shapes)
+        for index, stored in enumerate(inputs):
+            self.do_set({"index": index}, stored)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(detail["index"]) for detail in self._details({"of": "outputs"})]
+
     def _details(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         inputs = request["of"] == "inputs"
         details = self._interpreter.get_input_details() if inputs else self._interpreter.get_output_details()
         return list(details)
+
+
+def _refusal_of(outputs: Sequence[Any]) -> dict[str, Any] | None:
+    """An answer if an output is no number."""
+    objects = [str(output.dtype) for output in outputs if output.dtype.hasobject or output.dtype.kind in "SU"]
+    return {"refused": f"it has an output of {objects[0]}, which is no number"} if objects else None
 
 
 def _copy(content: bytes) -> bytes:
