@@ -227,10 +227,10 @@ class Worker:
         return list(details)
 
 
-def _refusal_of(outputs: Sequence[Any]) -> dict[str, Any] | None:
-    """An answer if an output is no number."""
+def _refusal_of(outputs: Sequence[Any]) -> dict[str, Any]:
+    """An answer if an output is no number, else nothing."""
     objects = [str(output.dtype) for output in outputs if output.dtype.hasobject or output.dtype.kind in "SU"]
-    return {"refused": f"it has an output of {objects[0]}, which is no number"} if objects else None
+    return {"refused": f"it has an output of {objects[0]}, which is no number"} if objects else {}
 
 
 def _copy(content: bytes) -> bytes:
