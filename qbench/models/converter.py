@@ -94,6 +94,8 @@ def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
         return bytes(made)
     if spec.quantizer is not None:
         return quantizer.quantize_with(spec.quantizer, source.float_artifact(), source.samples)
+    if spec.quantization is not None:
+        return quantizer.quantize_by_choice(spec.quantization, source.float_artifact(), source.samples)
     if spec.base == "fp32" and not spec.converter:
         return source.float_artifact()
     from_tensorflow = source.keras_model is not None or source.saved_model

@@ -1,13 +1,17 @@
-"""The built-in modes by way of litert-quantizer, which works on a float `.tflite` without TensorFlow."""
+"""Recipes by way of litert-quantizer, which works on a float `.tflite` without TensorFlow."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from qbench.models.quantizer_rules import quantizer_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qbench.models.datasets import Array
+    from qbench.models.quantization import Quantization
 
     Samples = Callable[[], Iterator[dict[str, Array]]]
 
@@ -28,6 +32,18 @@ def quantize_with(name: str, float_tflite: bytes, samples: Samples) -> bytes:
     if not callable(make) or name.startswith("_"):
         raise ValueError(f"litert-quantizer has no recipe {name!r}")
     return _quantize(float_tflite, make(), samples)
+
+
+def quantize_by_choice(choices: Quantization, float_tflite: bytes, samples: Samples) -> bytes:
+    """Quantize as `choices` say.
+
+    Raises
+    ------
+    ValueError
+        If the model has nothing that could be quantized so, or an operator that shall stay float is not there.
+    """
+    first = choices.calibration_examples or None
+    return _quantize(float_tflite, quantizer_rules(choices, float_tflite), lambda: islice(samples(), first))
 
 
 def quantize_mode(mode: str, float_tflite: bytes, samples: Samples) -> bytes:

@@ -6,16 +6,20 @@ from typing import Any, Literal
 
 import msgspec
 
+from qbench.models.quantization import Quantization
+
 #: Part of every cache key: a change of what a mode means must not find artifacts of the old meaning.
 RECIPE_VERSION = "1"
 
 Mode = Literal["fp32", "fp16", "dynamic", "int8", "int8-per-tensor", "int8-symmetric", "int16x8"]
 
+_CHOICES = ("base", "quantizer", "function", "quantization")
+
 _CALIBRATED_MODES = ("int8", "int8-per-tensor", "int8-symmetric", "int16x8")
 
 
 class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One recipe, built in or from `[tool.qbench.recipe.<name>]`; exactly one of the first three is given.
+    """One recipe, built in or from `[tool.qbench.recipe.<name>]`; exactly one of the first four is given.
 
     Attributes
     ----------
@@ -27,32 +31,42 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     function
         ``module:function``, called with the bytes of the float `.tflite` and the calibration samples (an
         iterable of mappings from input names to arrays of shape (1, ...)); returns the artifact's bytes.
+    quantization
+        How weights and activations of the float `.tflite` are quantized, choice by choice.
     converter
         With `base`: attributes to set on the `TFLiteConverter`, after those that the mode sets.
     calibration
-        Whether calibration samples are needed; derived from the rest where it is not said.
+        Whether calibration samples are needed; derived from the rest where it is not said, and always for
+        `quantization`.
     """
 
     base: Mode | None = None
     quantizer: str | None = None
     function: str | None = None
+    quantization: Quantization | None = None
     converter: dict[str, Any] = {}
     calibration: bool | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("base", "quantizer", "function") if getattr(self, name) is not None]
+        given = [name for name in _CHOICES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"exactly one of base, quantizer and function, found {' and '.join(given) or 'none'}")
+            raise ValueError(
+                f"exactly one of base, quantizer, function and quantization, found {' and '.join(given) or 'none'}"
+            )
         if self.converter and self.base is None:
             raise ValueError(f"`converter` settings beside `base` only, found them beside `{given[0]}`")
         if self.function is not None and not all(self.function.partition(":")):
             raise ValueError(f"function = 'module:function', found {self.function!r}")
+        if self.quantization is not None and self.calibration is not None:
+            raise ValueError("`calibration` within `quantization`, found it beside `quantization`")
 
     @property
     def calibrated(self) -> bool:
         """Whether the artifact depends on calibration samples."""
         if self.calibration is not None:
             return self.calibration
+        if self.quantization is not None:
+            return self.quantization.calibrated
         if self.base is not None:
             return self.base in _CALIBRATED_MODES
         return self.function is not None or (self.quantizer or "").startswith("static")

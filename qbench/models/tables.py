@@ -54,7 +54,8 @@ def convert_table(raw: object, record: type[_S], key: str, *, also_known: Sequen
 def convert_value(raw: object, kind: Any, key: str) -> Any:
     """Turn the TOML value `raw`, which stands at `key`, into a `kind`.
 
-    Tables and arrays are converted value by value, so that an error names the one that it is about.
+    Tables and arrays are converted value by value, so that an error names the one that it is about. Where a record is
+    one of several kinds, a table is that record.
 
     Raises
     ------
@@ -62,8 +63,11 @@ def convert_value(raw: object, kind: Any, key: str) -> Any:
         If the value, or one inside it, has another type.
     """
     origin = get_origin(kind)
-    if origin is dict and isinstance(raw, Mapping):
-        return {name: convert_value(value, get_args(kind)[1], f"{key}.{name}") for name, value in raw.items()}
+    if isinstance(raw, Mapping):
+        if origin is dict:
+            return {name: convert_value(value, get_args(kind)[1], f"{key}.{name}") for name, value in raw.items()}
+        if records := [part for part in get_args(kind) if _is_record(part)]:
+            return convert_table(raw, records[0], key)
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
@@ -71,6 +75,13 @@ def convert_value(raw: object, kind: Any, key: str) -> Any:
             for index, value in enumerate(raw):
                 convert_value(value, get_args(kind)[0], f"{key}[{index}]")
         raise ConfigError(key, found=describe(raw), expected=_wording(kind)) from error
+
+
+def _record(kind: Any) -> type[msgspec.Struct] | None:
+    """The record that `kind` is, or may be besides None; None for anything else."""
+    parts = [part for part in get_args(kind) or (kind,) if part is not NoneType]
+    record = parts[0] if len(parts) == 1 and get_origin(kind) in {None, Union, UnionType} else None
+    return record if isinstance(record, type) and issubclass(record, msgspec.Struct) else None
 
 
 def check_name(name: str, key: str) -> None:
@@ -108,6 +119,10 @@ def describe(value: object) -> str:
     return "a table" if isinstance(value, Mapping) else f"{value!r}"
 
 
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
 def _wording(kind: Any) -> str:
     """A type as an error says it; None stands for a key that may be left out, which TOML cannot say."""
     origin = get_origin(kind)
@@ -117,4 +132,4 @@ def _wording(kind: Any) -> str:
         return " or ".join(_wording(part) for part in get_args(kind) if part is not NoneType)
     if origin in {list, tuple}:
         return f"an array, each item {_wording(get_args(kind)[0])}"
-    return "a table" if origin is dict else _WORDS.get(kind, "a value")
+    return "a table" if origin is dict or _is_record(kind) else _WORDS.get(kind, "a value")

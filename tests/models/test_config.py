@@ -8,8 +8,9 @@ import pytest
 from qbench.errors import ConfigError
 from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance
 from qbench.models.config import ContestConfig, load_config, parse_config
+from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
-from qbench.records import RuntimeOptions, Subject
+from qbench.records import Allowance, RuntimeOptions, Subject
 
 _ALL_KEYS = """
     [project]
@@ -32,10 +33,19 @@ _ALL_KEYS = """
 
     [tool.qbench.tolerance]
     latency = 0.1
+    accuracy_drop = {relative = 0.01, errors = 0.5}
+    accuracy_regression = 0.001
     recipes.mine = {latency = 0.2, size = 0.2, memory = 0.2}
 
     [tool.qbench.recipe.mine]
     quantizer = "dynamic_wi8_afp32"
+
+    [tool.qbench.recipe.chosen]
+    quantization.weights = "int4"
+    quantization.activations = "int16"
+    quantization.calibration = "percentile"
+    quantization.percentile = 99
+    quantization.float_operators = ["a", "b"]
 
     [tool.qbench.models.first]
     source = "first.tflite"
@@ -45,7 +55,7 @@ _ALL_KEYS = """
     metrics = ["data:error"]
     top_k = 5
     output = "logits"
-    tolerance = {size = 0.3, memory = 0.3, metrics.error = 2.0, recipes.mine = {size = 0.4}}
+    tolerance = {size = 0.3, memory = 0.3, metrics = {error = 2.0, iou = {relative = 0.02}}, recipes.mine = {size = 0.4}}
 
     [tool.qbench.models.second]
     source = {fp32 = "first.tflite", int8 = "second.tflite"}
@@ -82,7 +92,14 @@ class TestWhatIsRead:
         assert (config.baselines, config.cache) == (root / "kept", root / "cached")
         assert (config.preflight_timeout_s, config.conversion_timeout_s) == (5.0, 7.5)
         assert config.retired == {"old-int8": "renamed"}
-        assert config.recipes == {**BUILTIN_RECIPES, "mine": RecipeSpec(quantizer="dynamic_wi8_afp32")}
+        chosen = Quantization(
+            weights="int4", activations="int16", calibration="percentile", percentile=99.0, float_operators=("a", "b")
+        )
+        assert config.recipes == {
+            **BUILTIN_RECIPES,
+            "mine": RecipeSpec(quantizer="dynamic_wi8_afp32"),
+            "chosen": RecipeSpec(quantization=chosen),
+        }
         first = config.models["first"]
         assert (first.source.path, first.source.depends_on) == (root / "first.tflite", (root / "data.py",))
         assert (first.dataset, first.metrics) == ("data:examples", ("data:error",))
@@ -133,6 +150,12 @@ class TestWhatIsRead:
             marked = config.tolerance_of(subject, Tolerance(latency=0.9))
             assert (marked.latency, marked.size) == (0.9, size)
         assert config.tolerance_of(Subject(model="first", recipe="int8")).for_metric("error") == 2.0
+
+    def test_a_tolerance_may_be_a_share_of_the_reference_or_of_its_errors(self, load):
+        tolerance = load(_ALL_KEYS).tolerance_of(Subject(model="first", recipe="int8"))
+        assert tolerance.accuracy_drop == Allowance(relative=0.01, errors=0.5)
+        assert tolerance.accuracy_regression == 0.001
+        assert tolerance.for_metric("iou") == Allowance(relative=0.02)
 
     def test_a_cache_may_lie_at_home_or_anywhere(self, load, root, monkeypatch):
         monkeypatch.setenv("HOME", str(root / "home"))

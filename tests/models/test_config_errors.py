@@ -11,6 +11,7 @@ from qbench.errors import ConfigError
 from qbench.judge.tolerance import Tolerance
 from qbench.models import config as config_module
 from qbench.models.config import parse_config
+from qbench.models.quantization import Quantization
 from qbench.models.recipes import RecipeSpec
 
 _MODEL = "models.m"
@@ -58,8 +59,8 @@ _REFUSED = [
     ("conversion_timeout_s", -1, "-1.0", "a number above 0"),
     ("recipe", 3, "the integer 3", "a table"),
     ("recipe.mine", 3, "the integer 3", "a table"),
-    ("recipe.mine", {}, "none", "exactly one of base, quantizer and function"),
-    ("recipe.mine", {"base": "int8", "function": "a:b"}, "base and function", "exactly one of base, quantizer and"),
+    ("recipe.mine", {}, "none", "exactly one of base, quantizer, function and quantization"),
+    ("recipe.mine", {"base": "int8", "function": "a:b"}, "base and function", "exactly one of base, quantizer,"),
     (
         "recipe.mine",
         {"quantizer": "q", "converter": {"a": 1}},
@@ -71,6 +72,27 @@ _REFUSED = [
     ("recipe.mine.quantizer", 3, "the integer 3", "a string"),
     ("recipe.mine.function", 3, "the integer 3", "a string"),
     ("recipe.mine.converter", 3, "the integer 3", "a table"),
+    ("recipe.mine.quantization", 3, "the integer 3", "a table"),
+    ("recipe.mine.quantization.weights", "int2", "the string 'int2'", "one of 'int8', 'int4'"),
+    (
+        "recipe.mine.quantization.granularity",
+        "block16",
+        "the string 'block16'",
+        "one of 'channel', 'tensor', 'block32'",
+    ),
+    ("recipe.mine.quantization.weight_ranges", "max", "the string 'max'", "one of 'min-max', 'mse', 'octav'"),
+    ("recipe.mine.quantization.activations", "int4", "the string 'int4'", "one of 'int8', 'int16', 'dynamic', 'float'"),
+    ("recipe.mine.quantization.symmetric", "no", "the string 'no'", "true or false"),
+    ("recipe.mine.quantization.calibration", "entropy", "the string 'entropy'", "one of 'min-max', 'moving-average'"),
+    ("recipe.mine.quantization.percentile", "99", "the string '99'", "a number"),
+    ("recipe.mine.quantization.calibration_examples", 1.5, "the number 1.5", "a whole number"),
+    ("recipe.mine.quantization.float_operators", "conv", "the string 'conv'", "an array, each item a string"),
+    (
+        "recipe.mine.quantization",
+        {"symmetric": True, "activations": "dynamic"},
+        'activations = "dynamic"',
+        '`symmetric` with activations = "int8" only',
+    ),
     ("recipe.mine.calibration", "yes", "the string 'yes'", "true or false"),
     ("recipe.no name", {"base": "int8"}, "the name 'no name'", "letters, digits"),
     ("tolerance", 3, "the integer 3", "a table"),
@@ -80,6 +102,14 @@ _REFUSED = [
     ("tolerance.metrics", 3, "the integer 3", "a table"),
     ("tolerance.metrics.error", "1", "the string '1'", "a number"),
     ("tolerance.metrics.error", -1, "the integer -1", _NUMBER),
+    ("tolerance.metrics.error.errors", float("nan"), "the number nan", _NUMBER),
+    ("tolerance.metrics.error.relative", "1%", "the string '1%'", "a number"),
+    ("tolerance.accuracy_drop", {}, "an empty table", "at least one of absolute, relative, errors"),
+    ("tolerance.accuracy_drop.relative", -0.01, "the number -0.01", _NUMBER),
+    ("tolerance.accuracy_drop.errors", True, "the boolean True", "a number"),
+    ("tolerance.accuracy_regression.points", 1, "an unknown key", "one of absolute, relative, errors"),
+    ("tolerance.size", {"relative": 0.01}, "a table", "a number"),
+    ("tolerance.recipes.int8.accuracy_drop.absolute", -1, "the integer -1", _NUMBER),
     ("tolerance.recipes", 3, "the integer 3", "a table"),
     ("tolerance.recipes.int8", 3, "the integer 3", "a table"),
     ("tolerance.recipes.int8.size", "1%", "the string '1%'", "a number"),
@@ -146,6 +176,7 @@ def test_a_value_that_cannot_be_used_is_refused(root, path, value, found, expect
         ("", config_module._ToolTable),
         ("models.m.", config_module._ModelTable),
         ("recipe.mine.", RecipeSpec),
+        ("recipe.mine.quantization.", Quantization),
         ("tolerance.", Tolerance),
         ("contest.", config_module.ContestConfig),
     ],
@@ -162,7 +193,9 @@ def test_no_key_is_left_out_above(table, record):
         ("toleranse", "tolerance"),
         ("models.m.datset", "dataset"),
         ("recipe.mine.quantiser", "quantizer"),
+        ("recipe.mine.quantization.weight", "weights"),
         ("tolerance.accuracy_dorp", "accuracy_drop"),
+        ("tolerance.accuracy_drop.error", "errors"),
         ("tolerance.recipe", "recipes"),
         ("tolerance.recipes.int8.laatency", "latency"),
         ("models.m.tolerance.latancy", "latency"),

@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, REFERENCE_RECIPE, Mode, RecipeSpec
 
 
@@ -28,6 +29,10 @@ def test_recipes_that_quantize_activations_are_calibrated():
         (RecipeSpec(base="int8", calibration=False), False),
         (RecipeSpec(base="dynamic", calibration=True), True),
         (RecipeSpec(base="dynamic", converter={"a": 1}), False),
+        (RecipeSpec(quantization=Quantization()), True),
+        (RecipeSpec(quantization=Quantization(activations="int16")), True),
+        (RecipeSpec(quantization=Quantization(activations="dynamic")), False),
+        (RecipeSpec(quantization=Quantization(activations="float")), False),
     ],
 )
 def test_calibration_follows_from_the_rest_unless_it_is_said(recipe, calibrated):
@@ -38,12 +43,16 @@ def test_only_plain_fp32_may_equal_the_float_artifact():
     assert {name for name, recipe in BUILTIN_RECIPES.items() if not recipe.quantizes} == {"fp32"}
     assert RecipeSpec(base="fp32", converter={"a": 1}).quantizes
     assert RecipeSpec(function="data:quantize").quantizes
+    assert RecipeSpec(quantization=Quantization()).quantizes
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "exactly one of base, quantizer and function, found none"),
+        ({}, "exactly one of base, quantizer, function and quantization, found none"),
+        ({"base": "int8", "quantization": Quantization()}, "found base and quantization"),
+        ({"quantization": Quantization(), "converter": {"a": 1}}, "found them beside `quantization`"),
+        ({"quantization": Quantization(), "calibration": False}, "`calibration` within `quantization`"),
         ({"base": "int8", "quantizer": "q"}, "found base and quantizer"),
         ({"base": "int8", "quantizer": "q", "function": "a:b"}, "found base and quantizer and function"),
         ({"function": "a:b", "converter": {"a": 1}}, "beside `base` only, found them beside `function`"),
