@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from pathlib import Path
 from typing import Literal
@@ -105,6 +106,34 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction
     relative: bool = False
     exact: bool = True
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A tolerance in other terms than the metric's unit; where it says several things, each of them has to hold.
+
+    Attributes
+    ----------
+    absolute
+        In the metric's own unit, as a plain number says it.
+    relative
+        As a share of the reference, whatever its sign: 0.01 of an accuracy of 0.76 is 0.76 points.
+    errors
+        The share by which errors may grow, of a metric that is a share between 0 and 1 itself: 0.10 of the errors at an
+        accuracy of 0.995 is 0.05 points.
+    """
+
+    absolute: float | None = None
+    relative: float | None = None
+    errors: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what allows nothing in particular, and what is below zero or no finite number."""
+        said = {key: value for key in self.__struct_fields__ if (value := getattr(self, key)) is not None}
+        if not said:
+            raise ValueError("at least one of absolute, relative, errors, found an empty table")
+        for key, value in said.items():
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{key} must be a finite number of at least 0, got {value}")
 
 
 class ContestSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +248,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one metric of one subject, with everything a reader needs to believe it.
 
     `change` has the unit of the tolerance: a share for relative metrics, the metric's unit otherwise;
-    positive means worse.
+    positive means worse. `allowance` is what `tolerance` came from, where it was not declared as a number.
     """
 
     subject: Subject
@@ -230,6 +259,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     reference: float | None = None
     change: float | None = None
     tolerance: float | None = None
+    allowance: Allowance | None = None
     reason: str = ""
     advice: str = ""
     contest: ContestSummary | None = None

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.judge.metrics import LATENCY, SPEEDUP
+from qbench.judge.tolerance import error_share, margin_at
 from qbench.records import (
     Against,
+    Allowance,
     BootstrapSummary,
     ContestSummary,
     Evidence,
@@ -23,9 +25,15 @@ from qbench.records import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from qbench.judge.tolerance import Allowed
+
 #: Differences of decimal fractions are not exact in binary: 0.985 - 0.983 is a little more than 0.002. The
 #: allowance is a share of the tolerance, because a metric may be 1e-10 or 1e10; a tolerance of 0 is exact.
 _ROUNDING_SHARE = 1e-6
+
+#: Values are kept to ten digits, and errors that are few next to them to fewer: what is a share of a reference is known
+#: no better than this share of it. No evaluation set has so many examples that one of them would be less.
+_KEPT_SHARE = 1e-9
 
 
 def judge(
@@ -34,7 +42,7 @@ def judge(
     *,
     now: float,
     reference: float,
-    tolerance: float,
+    tolerance: Allowed,
     against: Against = "baseline",
     same_artifact: bool = False,
 ) -> MetricVerdict:
@@ -43,20 +51,29 @@ def judge(
     A change for the worse beyond `tolerance` fails. One for the better beyond it is `improved`: the
     baseline is then so far off that it would hide a later regression. `same_artifact` says that the
     bytes that were measured are those that were accepted, so that an equal value means `unchanged`. A
-    value that is NaN or infinite is an `error`: no comparison with NaN is true, so it would pass.
+    value that is NaN or infinite is an `error`: no comparison with NaN is true, so it would pass. So is one
+    that is no share, where the tolerance speaks of errors.
 
     Parameters
     ----------
     now, reference
         Values in the metric's unit.
     tolerance
-        How much worse is allowed: a share of the reference for a relative metric, else in its unit.
+        How much worse is allowed: a share of the reference for a relative metric, else in its unit or an `Allowance`.
     """
     if not (math.isfinite(now) and math.isfinite(reference)):
         reason = f"{metric.name} is {now:g} and its reference {reference:g}; expected finite numbers"
         return not_judged(subject, metric.name, Verdict.ERROR, reason)
+    try:
+        margin = margin_at(tolerance, metric, reference=reference)
+        if isinstance(tolerance, Allowance) and tolerance.errors is not None:
+            error_share(metric, now)
+    except ValueError as error:
+        return not_judged(subject, metric.name, Verdict.ERROR, str(error), advice=_NO_SHARE)
     worse = worsening(metric, now=now, reference=reference)
-    limit = tolerance * (1 + _ROUNDING_SHARE)
+    limit = margin * (1 + _ROUNDING_SHARE)
+    if margin and isinstance(tolerance, Allowance):
+        limit += _KEPT_SHARE * abs(reference)
     if worse > limit:
         verdict = Verdict.FAIL
     elif same_artifact and now == reference:
@@ -73,10 +90,13 @@ def judge(
         now=now,
         reference=reference,
         change=worse,
-        tolerance=tolerance,
+        tolerance=margin,
+        allowance=tolerance if isinstance(tolerance, Allowance) else None,
         advice=_ADVICE.get((verdict, against), ""),
     )
 
+
+_NO_SHARE = "say its tolerance in its unit, or as {relative = ...}"
 
 _ADVICE: dict[tuple[Verdict, Against], str] = {
     (Verdict.FAIL, "baseline"): (

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import msgspec
+
+from qbench.records import Allowance, Metric
+
+#: A number in the metric's own unit, or what becomes one at a reference.
+Allowed: TypeAlias = float | Allowance
 
 
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -13,12 +19,12 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes
     ----------
     accuracy_drop
-        Loss of accuracy (top-1, and top-k where asked) against fp32 in the same run, absolute: 0.005 is
-        half a percentage point.
+        Loss of accuracy (top-1, and top-k where asked) against fp32 in the same run: 0.005 is half a
+        percentage point, and an `Allowance` says it as a share of the accuracy or of the errors.
     accuracy_regression
-        Loss of accuracy against the baseline of the same recipe, absolute.
+        Loss of accuracy against the baseline of the same recipe, in the same terms.
     agreement_regression
-        Loss of agreement with fp32 against the baseline, absolute.
+        Loss of agreement with fp32 against the baseline, in the same terms.
     sqnr_db
         Loss of output signal to quantization noise ratio against the baseline, in decibel.
     latency
@@ -36,12 +42,12 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     integer_compute
         Loss of the share of multiply-accumulates done on integers against the baseline, absolute.
     metrics
-        Tolerances of a user's own metrics by name, in the metric's own unit.
+        Tolerances of a user's own metrics by name, in the metric's own unit or as an `Allowance`.
     """
 
-    accuracy_drop: float | None = None
-    accuracy_regression: float | None = None
-    agreement_regression: float | None = None
+    accuracy_drop: Allowed | None = None
+    accuracy_regression: Allowed | None = None
+    agreement_regression: Allowed | None = None
     sqnr_db: float | None = None
     latency: float | None = None
     min_speedup: float | None = None
@@ -51,14 +57,15 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     float_islands: float | None = None
     quantize_dequantize: float | None = None
     integer_compute: float | None = None
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Allowed] = {}
 
     def __post_init__(self) -> None:
         numbers = {key: value for key in self.__struct_fields__ if key != "metrics" and (value := getattr(self, key))}
         if taken := sorted(self.metrics.keys() & set(self.__struct_fields__)):
             raise ValueError(f"metrics is for metrics of your own; {', '.join(taken)} stands beside it, not inside")
         for key, value in {**numbers, **self.metrics}.items():
-            if not (math.isfinite(value) and value >= 0):
+            # An allowance has refused what it must not be already.
+            if not isinstance(value, Allowance) and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{key} must be a finite number of at least 0, got {value}")
 
     def overridden_by(self, other: Tolerance) -> Tolerance:
@@ -70,7 +77,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         }
         return Tolerance(**values, metrics={**self.metrics, **other.metrics})
 
-    def for_metric(self, key: str) -> float | None:
+    def for_metric(self, key: str) -> Allowed | None:
         """The tolerance called `key`, or the one of the user's metric of that name."""
         if key in self.metrics:
             return self.metrics[key]
@@ -97,3 +104,38 @@ def resolve_tolerance(*declarations: Tolerance) -> Tolerance:
     for declared in declarations:
         resolved = resolved.overridden_by(declared)
     return resolved
+
+
+def margin_at(allowed: Allowed, metric: Metric, *, reference: float) -> float:
+    """What `allowed` comes to at a reference, in the metric's unit; the strictest where it says several things.
+
+    A reference without errors leaves no errors to grow from, and one of 0 no share: the margin is then 0.
+
+    Raises
+    ------
+    ValueError
+        If it speaks of errors and `reference` is not between 0 and 1, so that there is no share of errors.
+    """
+    if not isinstance(allowed, Allowance):
+        return allowed
+    margins = []
+    if allowed.absolute is not None:
+        margins.append(allowed.absolute)
+    if allowed.relative is not None:
+        margins.append(allowed.relative * abs(reference))
+    if allowed.errors is not None:
+        margins.append(allowed.errors * error_share(metric, reference))
+    return min(margins)
+
+
+def error_share(metric: Metric, value: float) -> float:
+    """The share of errors that the value of a share stands for: itself where lower is better, else what is left to 1.
+
+    Raises
+    ------
+    ValueError
+        If the value is not between 0 and 1.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{metric.name} is {value:g}, and only a share between 0 and 1 has errors that may grow")
+    return value if metric.direction == "lower" else 1 - value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.records import Verdict
+from qbench.report.amounts import SHARES, format_amount, tolerance_phrase
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
 
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
     from qbench.records import MetricVerdict, SubjectResult
 
-_SHARES = frozenset(
-    {"accuracy", "top_k_accuracy", "agreement", "accuracy_drop", "top_k_accuracy_drop", "integer_compute"}
-)
 _BYTES = frozenset({"size_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
 _KILO = 1000.0
 
@@ -84,7 +82,7 @@ def format_value(metric: str, value: float | None) -> str:
         return format_time(value)
     if metric in _BYTES:
         return format_size(value)
-    if metric in _SHARES:
+    if metric in SHARES:
         return f"{value:.4f}"
     return f"{value:.6g}"
 
@@ -128,15 +126,9 @@ def _statement(verdict: MetricVerdict) -> str:
 def _limit(verdict: MetricVerdict) -> str:
     if verdict.tolerance is None:
         return ""
-    beyond = "beyond" if verdict.verdict == Verdict.FAIL else "tolerance"
-    amount = _amount(verdict, verdict.tolerance)
-    return f" ({beyond} the tolerance of {amount})" if beyond == "beyond" else f" (tolerance {amount})"
+    said = tolerance_phrase(verdict.metric, verdict.tolerance, verdict.allowance)
+    return f" (beyond the tolerance of {said})" if verdict.verdict == Verdict.FAIL else f" (tolerance {said})"
 
 
 def _amount(verdict: MetricVerdict, amount: float) -> str:
-    """A change or tolerance in the metric's own terms."""
-    if verdict.metric in {"size_bytes", "arena_bytes", "peak_memory_bytes", "latency_ns"}:
-        return f"{amount:.2%}"
-    if verdict.metric in _SHARES:
-        return f"{100 * amount:.4g} points"
-    return f"{amount:.6g}"
+    return format_amount(verdict.metric, amount)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from qbench.files import rounded
 from qbench.judge.gate import incomplete, judge, not_judged, worsening, worst
-from qbench.records import Metric, MetricVerdict, Subject, Verdict
+from qbench.records import Allowance, Metric, MetricVerdict, Subject, Verdict
 
 SUBJECT = Subject(model="m", recipe="int8")
 HIGHER = Metric(name="accuracy", unit="", direction="higher")
@@ -19,7 +21,7 @@ RELATIVE = Metric(name="size_bytes", unit="B", direction="lower", relative=True)
 RELATIVE_HIGHER = Metric(name="speed", unit="1/s", direction="higher", relative=True)
 
 
-def verdict_of(metric: Metric, now: float, reference: float, tolerance: float, **options) -> Verdict:
+def verdict_of(metric: Metric, now: float, reference: float, tolerance: float | Allowance, **options) -> Verdict:
     return judge(SUBJECT, metric, now=now, reference=reference, tolerance=tolerance, **options).verdict
 
 
@@ -157,6 +159,73 @@ def test_incomplete_is_what_should_have_been_judged():
     assert {verdict.verdict for verdict in incomplete(latencies)} == unanswered | {Verdict.NOT_COMPARABLE}
 
 
+# --- tolerances that are no plain number ------------------------------------------------------------------
+
+PSNR = Metric(name="psnr", unit="dB", direction="higher")
+LOG_LOSS = Metric(name="log_likelihood", unit="nat", direction="higher")
+ERROR_RATE = Metric(name="error_rate", unit="", direction="lower")
+
+
+@pytest.mark.parametrize(
+    ("metric", "reference", "now", "allowance", "expected"),
+    [
+        (HIGHER, 0.995, 0.9945, Allowance(errors=0.10), Verdict.PASS),
+        (HIGHER, 0.995, 0.9944, Allowance(errors=0.10), Verdict.FAIL),
+        (HIGHER, 0.995, 0.9956, Allowance(errors=0.10), Verdict.IMPROVED),
+        (HIGHER, 1.0, 0.9999, Allowance(errors=5.0), Verdict.FAIL),
+        (HIGHER, 1.0, 1.0, Allowance(errors=5.0), Verdict.PASS),
+        (HIGHER, 0.0, 0.0, Allowance(relative=0.5), Verdict.PASS),
+        (HIGHER, 0.76, 0.7524, Allowance(relative=0.01), Verdict.PASS),
+        (HIGHER, 0.76, 0.7523, Allowance(relative=0.01), Verdict.FAIL),
+        (HIGHER, 0.76, 0.7524, Allowance(relative=0.01, absolute=0.005), Verdict.FAIL),
+        # A share of what is below zero, or better if lower: `result >= baseline * (1 - tolerance)` is wrong of both.
+        (LOG_LOSS, -20.0, -20.0, Allowance(relative=0.01), Verdict.PASS),
+        (LOG_LOSS, -20.0, -20.2, Allowance(relative=0.01), Verdict.PASS),
+        (LOG_LOSS, -20.0, -20.3, Allowance(relative=0.01), Verdict.FAIL),
+        (LOG_LOSS, -20.0, -19.7, Allowance(relative=0.01), Verdict.IMPROVED),
+        (LOWER, 3.0, 3.03, Allowance(relative=0.01), Verdict.PASS),
+        (LOWER, 3.0, 3.04, Allowance(relative=0.01), Verdict.FAIL),
+        (LOWER, 3.0, 2.0, Allowance(relative=0.01), Verdict.IMPROVED),
+        (LOWER, -3.0, -2.98, Allowance(relative=0.01), Verdict.PASS),
+        (LOWER, -3.0, -2.96, Allowance(relative=0.01), Verdict.FAIL),
+        (ERROR_RATE, 0.02, 0.022, Allowance(errors=0.1), Verdict.PASS),
+        (ERROR_RATE, 0.02, 0.0221, Allowance(errors=0.1), Verdict.FAIL),
+    ],
+)
+def test_an_allowance(metric: Metric, reference: float, now: float, allowance: Allowance, expected: Verdict):
+    assert verdict_of(metric, now, reference, allowance) is expected
+
+
+def test_the_verdict_has_what_was_declared_and_what_it_comes_to():
+    verdict = judge(SUBJECT, HIGHER, now=0.99, reference=0.995, tolerance=Allowance(errors=0.10))
+    assert verdict.allowance == Allowance(errors=0.10)
+    assert verdict.tolerance == pytest.approx(0.0005)
+    assert verdict.change == pytest.approx(0.005)
+    assert judge(SUBJECT, HIGHER, now=0.99, reference=0.995, tolerance=0.1).allowance is None
+
+
+@pytest.mark.parametrize(("now", "reference"), [(31.0, 0.9), (0.9, 31.0), (-0.1, 0.0), (1.5, 1.0)])
+def test_errors_of_what_is_no_share_are_an_error_and_never_green(now: float, reference: float):
+    verdict = judge(SUBJECT, PSNR, now=now, reference=reference, tolerance=Allowance(errors=0.1, absolute=9.0))
+    assert verdict.verdict is Verdict.ERROR
+    assert "only a share between 0 and 1 has errors that may grow" in verdict.reason
+    assert "{relative = ...}" in verdict.advice
+
+
+@pytest.mark.parametrize("examples", [64, 3_000, 10_000, 60_000])
+@pytest.mark.parametrize("growth", ["0.1", "0.5", "1"])
+def test_every_number_of_errors_that_may_grow_does_to_the_last_example(examples: int, growth: str):
+    # Values as they are compared: rounded to ten digits. The arithmetic of the expectation is exact.
+    for errors in {0, 1, 2, 3, 7, 10, 20, 47, 50, *range(60, examples // 3, max(examples // 100, 1))}:
+        if errors > examples // 3:
+            continue
+        may_be = errors + math.floor(errors * Fraction(growth))
+        reference, at_limit, beyond = (rounded(1 - wrong / examples) for wrong in (errors, may_be, may_be + 1))
+        allowance = Allowance(errors=float(growth))
+        assert verdict_of(HIGHER, at_limit, reference, allowance) is Verdict.PASS
+        assert verdict_of(HIGHER, beyond, reference, allowance) is Verdict.FAIL
+
+
 # --- properties -------------------------------------------------------------------------------------------
 
 values = st.floats(min_value=-1e12, max_value=1e12)
@@ -210,3 +279,24 @@ def test_a_relative_metric_does_not_see_its_unit(now: float, reference: float, t
     assume(math.ldexp(scaled_reference, -power) == reference)
     scaled = verdict_of(RELATIVE, scaled_now, scaled_reference, tolerance)
     assert scaled is verdict_of(RELATIVE, now, reference, tolerance)
+
+
+relatives = st.floats(min_value=0, max_value=10).map(lambda share: Allowance(relative=share))
+
+
+@settings(deadline=None)
+@given(values, values, relatives)
+def test_a_share_of_the_reference_mirrors_with_the_direction(now: float, reference: float, allowance: Allowance):
+    up = judge(SUBJECT, HIGHER, now=now, reference=reference, tolerance=allowance)
+    down = judge(SUBJECT, LOWER, now=-now, reference=-reference, tolerance=allowance)
+    assert (up.verdict, up.change, up.tolerance) == (down.verdict, down.change, down.tolerance)
+
+
+@settings(deadline=None)
+@given(values, values, relatives, st.integers(min_value=-30, max_value=30))
+def test_a_share_of_the_reference_does_not_see_the_unit(now: float, reference: float, allowance: Allowance, power: int):
+    scaled_now, scaled_reference = math.ldexp(now, power), math.ldexp(reference, power)
+    assume(math.ldexp(scaled_now, -power) == now)
+    assume(math.ldexp(scaled_reference, -power) == reference)
+    assume(allowance.relative * abs(reference) > 1e-250)  # what is denormal loses digits
+    assert verdict_of(LOWER, scaled_now, scaled_reference, allowance) is verdict_of(LOWER, now, reference, allowance)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance, resolve_tolerance
+from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance, error_share, margin_at, resolve_tolerance
 from qbench.models.config import Config, ModelConfig
 from qbench.models.recipes import BUILTIN_RECIPES
 from qbench.models.sources import Source
-from qbench.records import Subject
+from qbench.records import Allowance, Metric, Subject
 
 SUBJECT = Subject(model="m", recipe="int8")
 
@@ -104,3 +106,97 @@ def test_for_metric_finds_ours_and_the_users():
     assert tolerance.for_metric("latency") is None
     assert tolerance.for_metric("nothing") is None
     assert tolerance.for_metric("") is None
+
+
+# --- tolerances that are no plain number ------------------------------------------------------------------
+
+HIGHER = Metric(name="map", unit="", direction="higher")
+LOWER = Metric(name="error_rate", unit="", direction="lower")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "reference", "margin"),
+    [
+        (0.005, 0.98, 0.005),
+        (Allowance(absolute=0.005), 0.98, 0.005),
+        # MLPerf's 99% of 76.46% are 0.76 points, which are not one.
+        (Allowance(relative=0.01), 0.7646, 0.007646),
+        (Allowance(relative=0.01), -20.0, 0.2),
+        (Allowance(relative=0.01), 0.0, 0.0),
+        # A point at 99.5% triples the errors; 10% more of them is 0.05 points.
+        (Allowance(errors=0.10), 0.995, 0.0005),
+        (Allowance(errors=2.0), 0.995, 0.01),
+        (Allowance(errors=2.0), 1.0, 0.0),
+        (Allowance(errors=0.5), 0.0, 0.5),
+        (Allowance(relative=0.01, errors=0.10), 0.995, 0.0005),
+        (Allowance(relative=0.01, errors=0.10), 0.5, 0.005),
+        (Allowance(absolute=0.003, relative=0.01, errors=0.10), 0.9, 0.003),
+    ],
+)
+def test_what_an_allowance_comes_to(allowed: float | Allowance, reference: float, margin: float):
+    assert margin_at(allowed, HIGHER, reference=reference) == pytest.approx(margin, rel=1e-12)
+
+
+def test_where_lower_is_better_a_share_is_its_own_errors():
+    assert error_share(LOWER, 0.02) == 0.02
+    assert error_share(HIGHER, 0.75) == 0.25
+    assert margin_at(Allowance(errors=0.10), LOWER, reference=0.02) == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.01, 31.25, float("nan")])
+def test_what_is_no_share_has_no_errors(value: float):
+    with pytest.raises(ValueError, match=f"map is {value:g}, and only a share between 0 and 1 has errors"):
+        margin_at(Allowance(errors=0.10), HIGHER, reference=value)
+
+
+shares = st.floats(0, 1)
+sizes = st.none() | st.floats(0, 10)
+allowances = (
+    st.tuples(sizes, sizes, sizes)
+    .filter(any)
+    .map(lambda said: Allowance(absolute=said[0], relative=said[1], errors=said[2]))
+)
+
+
+@given(allowances, shares)
+def test_the_strictest_holds(allowance: Allowance, reference: float):
+    alone = [
+        margin_at(Allowance(**{key: value}), HIGHER, reference=reference)
+        for key in Allowance.__struct_fields__
+        if (value := getattr(allowance, key)) is not None
+    ]
+    assert margin_at(allowance, HIGHER, reference=reference) == min(alone)
+
+
+@given(allowances, shares)
+def test_a_share_and_its_errors_are_allowed_the_same(allowance: Allowance, reference: float):
+    alone = Allowance(errors=allowance.errors or 0.25)
+    mirrored = margin_at(alone, LOWER, reference=1 - reference)
+    assert margin_at(alone, HIGHER, reference=reference) == pytest.approx(mirrored)
+
+
+@pytest.mark.parametrize("key", ["absolute", "relative", "errors"])
+@pytest.mark.parametrize("value", [-0.001, float("nan"), float("inf")])
+def test_an_allowance_is_of_finite_numbers_of_at_least_zero(key: str, value: float):
+    with pytest.raises(ValueError, match=f"{key} must be a finite number of at least 0, got"):
+        Allowance(**{key: value})
+
+
+def test_an_allowance_of_nothing_in_particular_is_refused():
+    with pytest.raises(ValueError, match="at least one of absolute, relative, errors, found an empty table"):
+        Allowance()
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"accuracy_drop": {"percent": 1}}, Tolerance)
+
+
+def test_a_more_particular_layer_replaces_the_whole_allowance():
+    general, particular = Allowance(relative=0.01, errors=0.5), Allowance(errors=0.1)
+    said = {"global": Tolerance(accuracy_drop=general), "model": Tolerance(accuracy_drop=particular)}
+    assert resolved(said).accuracy_drop == particular
+    assert resolved({**said, "marker": Tolerance(accuracy_drop=0.0)}).accuracy_drop == 0.0
+    assert resolved(said).accuracy_regression == DEFAULT_TOLERANCE.accuracy_regression
+
+
+def test_what_is_a_share_already_takes_a_number_alone():
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"size": {"relative": 0.01}}, Tolerance)

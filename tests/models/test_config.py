@@ -55,7 +55,10 @@ _ALL_KEYS = """
     metrics = ["data:error"]
     top_k = 5
     output = "logits"
-    tolerance = {size = 0.3, memory = 0.3, metrics = {error = 2.0, iou = {relative = 0.02}}, recipes.mine = {size = 0.4}}
+    tolerance.size = 0.3
+    tolerance.memory = 0.3
+    tolerance.metrics = {error = 2.0, iou = {relative = 0.02}}
+    tolerance.recipes.mine = {size = 0.4}
 
     [tool.qbench.models.second]
     source = {fp32 = "first.tflite", int8 = "second.tflite"}

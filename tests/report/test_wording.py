@@ -7,7 +7,7 @@ import pytest
 
 from qbench.judge.gate import judge, judge_contest, not_judged
 from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND, TOP_K_DROP
-from qbench.records import ContestSummary, Metric, MetricVerdict, Subject, Verdict
+from qbench.records import Allowance, ContestSummary, Metric, MetricVerdict, Subject, Verdict
 from qbench.report.wording import failure_message, format_size, format_time, format_value, sentence
 
 SUBJECT = Subject(model="mnist-mlp", recipe="int8")
@@ -20,7 +20,9 @@ IMPROVED = 'What to do: accept it with --qbench-accept "why", or a later regress
 BETTER_RECIPE = "What to do: try a recipe that loses less, more calibration samples, or widen the tolerance."
 
 
-def judged(metric: str | Metric, reference: float, now: float, tolerance: float, **options) -> MetricVerdict:
+def judged(
+    metric: str | Metric, reference: float, now: float, tolerance: float | Allowance, **options
+) -> MetricVerdict:
     found = METRICS[metric] if isinstance(metric, str) else metric
     return judge(SUBJECT, found, now=now, reference=reference, tolerance=tolerance, **options)
 
@@ -77,6 +79,38 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         (
             judged(Metric(name="psnr", unit="dB", direction="higher"), 31.25, 31.0, 0.5),
             "psnr is 31, 0.25 worse than 31.25 of the baseline (tolerance 0.5).",
+        ),
+        (
+            judged("accuracy", 0.985, 0.981, Allowance(errors=0.10)),
+            "accuracy is 0.9810, 0.4 points worse than 0.9850 of the baseline "
+            "(beyond the tolerance of 10% more errors, 0.15 points here). " + ACCEPT,
+        ),
+        (
+            judged("accuracy", 0.76, 0.758, Allowance(relative=0.01)),
+            (
+                "accuracy is 0.7580, 0.2 points worse than 0.7600 of the baseline "
+                "(tolerance 1% of that, 0.76 points here)."
+            ),
+        ),
+        (
+            judged(ACCURACY_DROP, 0.985, 0.975, Allowance(absolute=0.01, errors=0.5), against="fp32"),
+            (
+                "accuracy_drop is 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
+                f"(beyond the tolerance of 1 points and 50% more errors, 0.75 points here). {BETTER_RECIPE}"
+            ),
+        ),
+        (
+            judged("accuracy", 1.0, 0.999, Allowance(errors=0.10)),
+            "accuracy is 0.9990, 0.1 points worse than 1.0000 of the baseline "
+            "(beyond the tolerance of 10% more errors, 0 points here, as it has no errors). " + ACCEPT,
+        ),
+        (
+            judged("accuracy", 0.985, 0.984, Allowance(absolute=0.002)),
+            "accuracy is 0.9840, 0.1 points worse than 0.9850 of the baseline (tolerance 0.2 points).",
+        ),
+        (
+            judged(Metric(name="psnr", unit="dB", direction="higher"), -20.0, -20.1, Allowance(relative=0.01)),
+            "psnr is -20.1, 0.1 worse than -20 of the baseline (tolerance 1% of that, 0.2 here).",
         ),
         (
             not_judged(SUBJECT, "size", Verdict.MISSING, "there is no baseline", advice="accept one"),

@@ -1,0 +1,54 @@
+"""How much a metric changed and how much it may: amounts in the metric's own terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qbench.records import Allowance
+
+#: Metrics that are shares of something, and are spoken of in points.
+SHARES = frozenset(
+    {"accuracy", "top_k_accuracy", "agreement", "accuracy_drop", "top_k_accuracy_drop", "integer_compute"}
+)
+
+#: Metrics whose changes are shares of the reference.
+_RELATIVE = frozenset({"size_bytes", "arena_bytes", "peak_memory_bytes", "latency_ns"})
+
+
+def format_amount(metric: str, amount: float) -> str:
+    """A change or a tolerance of a metric."""
+    if metric in _RELATIVE:
+        return f"{amount:.2%}"
+    if metric in SHARES:
+        return f"{100 * amount:.4g} points"
+    return f"{amount:.6g}"
+
+
+def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None) -> str:
+    """A tolerance as it was declared, and what it comes to.
+
+    It follows the reference in a sentence, so that "of that" is of the reference.
+
+    Parameters
+    ----------
+    tolerance
+        In the terms of the metric's changes.
+    allowance
+        What that came from, None for a plain number.
+    """
+    here = format_amount(metric, tolerance)
+    if allowance is None or (allowance.relative is None and allowance.errors is None):
+        return here
+    said = [] if allowance.absolute is None else [format_amount(metric, allowance.absolute)]
+    if allowance.relative is not None:
+        said.append(f"{format_share(allowance.relative)} of that")
+    if allowance.errors is not None:
+        said.append(f"{format_share(allowance.errors)} more errors")
+    none = ", as it has no errors" if allowance.errors and not tolerance else ""
+    return f"{' and '.join(said)}, {here} here{none}"
+
+
+def format_share(share: float) -> str:
+    """A share as per cent, with as many digits as it needs."""
+    return f"{100 * share:.4g}%"
