@@ -253,6 +253,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         Predictions among them that differ from fp32's.
     evaluated, evaluated_flips
         How many examples were run on both sides to find those that flip, and how many do.
+    calibrated
+        Whether the recipe takes ranges from the calibration examples.
     changes
         What differs from the accepted artifact, each as a sentence; empty if it is the same one, or there is none.
     unmatched
@@ -270,6 +272,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     evaluated_flips: int = 0
     inputs: tuple[InputReport, ...] = ()
     calibration: CalibrationReport | None = None
+    calibrated: bool = True
     changes: tuple[str, ...] = ()
     operators: tuple[OperatorReport, ...] = ()
     weights: tuple[WeightReport, ...] = ()

@@ -1,0 +1,138 @@
+"""From evidence to causes, the worst first. Pure: nothing is run, read or timed here.
+
+A cause that lies in front of the whole model, such as a calibration set of another kind, explains what is found at
+its operators, and stands above it. Of operators, one is blamed for what it does by itself, not for what flows through
+it from those before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qbench.diagnose.calibration_causes import MODEL_WIDE, differing_calibration, is_symmetric, poor_calibration
+from qbench.diagnose.kernel_causes import differing_kernels, off_the_delegate, slow_operators
+from qbench.diagnose.normalisation import input_range_mismatch
+from qbench.diagnose.operator_causes import Operator, misrepresents, named, operator_findings, short_name
+from qbench.diagnose.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qbench.diagnose.records import Diagnosis
+    from qbench.tflite.graph import Subgraph
+
+_NOT_FINITE = 1.0
+#: What a model-wide cause leaves of the severity of what it explains.
+_EXPLAINED = 0.5
+#: Share of all operators from which on the same finding at each of them is one of the model.
+_MANY = 0.5
+_LEAST_MANY = 4
+
+
+def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
+    """Causes, by how bad they are.
+
+    Parameters
+    ----------
+    diagnosis
+        The evidence.
+    graph
+        The quantized artifact's main subgraph: which operator reads what, and what its tensors can represent.
+    """
+    not_finite = [*_not_finite(diagnosis)]
+    model_wide = [*differing_calibration(diagnosis, graph)]
+    operators = [*_operators(diagnosis, graph)]
+    of_operators = [finding for operator in operators for finding in operator_findings(operator)]
+    if not model_wide:
+        model_wide = [*_everywhere(of_operators, len(operators))]
+    if model_wide or not_finite:
+        of_operators = [_weaker(finding) for finding in of_operators]
+    elsewhere = [
+        *off_the_delegate(diagnosis),
+        *differing_kernels(diagnosis),
+        *slow_operators(diagnosis),
+        *poor_calibration(diagnosis),
+    ]
+    found = [*not_finite, *model_wide, *of_operators, *elsewhere]
+    return tuple(sorted(found, key=lambda finding: -finding.severity))
+
+
+def _not_finite(diagnosis: Diagnosis) -> Iterator[Finding]:
+    """The first operator that gives NaN or infinity: those behind it only hand it on."""
+    for report in diagnosis.operators:
+        errors = [error for error in (report.isolated, report.cumulative) if error is not None]
+        count = max((error.not_finite for error in errors), default=0)
+        floats = max((error.float_not_finite for error in errors), default=0)
+        if floats:
+            yield Finding(
+                cause="not finite",
+                where=f"the float model's {short_name(report.float_output)!r}",
+                severity=_NOT_FINITE,
+                evidence=f"{floats} values are NaN or infinite in the float model itself",
+                advice="repair the float model first: nothing can be compared with such values",
+            )
+            return
+        if count:
+            yield Finding(
+                cause="not finite",
+                where=named(report),
+                severity=_NOT_FINITE,
+                evidence=f"{count} of its values are NaN or infinite, and the float model's are not",
+                advice="look for NaN or infinity in its weights, for a scale of 0, and for float16 values above 65504",
+            )
+            return
+
+
+def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
+    """The operators in order, each with what is known of it and of what it reads."""
+    per_channel = {weights.operator for weights in diagnosis.weights if not weights.per_tensor}
+    bad_tensors: set[int] = set()
+    if any(input_range_mismatch(each, symmetric=is_symmetric(graph)) for each in diagnosis.inputs):
+        bad_tensors.update(graph.inputs)
+    for report in sorted(diagnosis.operators, key=lambda each: each.number):
+        in_graph = graph.operators[report.number]
+        outputs = [index for index in in_graph.outputs if index >= 0]
+        index = next((each for each in outputs if graph.tensors[each].name == report.output), outputs[0])
+        weights = tuple(each for each in diagnosis.weights if each.number == report.number)
+        operator = Operator(
+            report=report,
+            weights=weights,
+            output=graph.tensors[index],
+            examples=diagnosis.examples,
+            fed_badly=not bad_tensors.isdisjoint(in_graph.inputs),
+            alone_per_tensor=any(each.operator in per_channel for each in weights),
+        )
+        if misrepresents(operator):
+            bad_tensors.add(index)
+        yield operator
+
+
+def _everywhere(findings: list[Finding], operators: int) -> Iterator[Finding]:
+    """One finding of the model in place of the same at most of its operators."""
+    count = Counter(finding.cause for finding in findings)
+    clipped = count["saturation"] + count["zero point"]
+    least = max(_LEAST_MANY, _MANY * operators)
+    if clipped >= least:
+        yield Finding(
+            cause="calibration differs",
+            where="the model's ranges",
+            severity=MODEL_WIDE,
+            evidence=f"{clipped} of {operators} outputs clip evaluation values",
+            advice="calibrate again: the examples that set these ranges were fewer than it takes, or of another kind",
+        )
+    if count["weights differ"] >= least:
+        yield Finding(
+            cause="weights differ",
+            where="the model's weights",
+            severity=MODEL_WIDE,
+            evidence=f"the weights of {count['weights differ']} of {operators} operators are not the float model's",
+            advice="compare with the float model that the artifact was made of; after pruning or quantization-aware "
+            "training that is the fine-tuned one",
+        )
+
+
+def _weaker(finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, severity=_EXPLAINED * finding.severity)
