@@ -44,6 +44,8 @@ _HERE = Path(__file__).resolve().parent
 frames = _load("frames", _HERE.parent)
 memory = _load("memory", _HERE)
 native = _load("native", _HERE)
+native_library = _load("native_library", _HERE)
+native_profiler = _load("native_profiler", _HERE)
 stopwatch = _load("stopwatch", _HERE)
 
 
@@ -130,6 +132,14 @@ class Worker:
             self._interpreter = None
 
         answer: dict[str, Any] = memory.added_by(run, release, outcome_of=_outcome_of)
+        return answer
+
+    def do_profile(self, request: dict[str, Any], content: bytes, *inputs: bytes) -> _Answer:
+        """Time per kernel from the runtime's own profiler, or why there is none; see `native_profiler.py`."""
+        try:
+            answer: dict[str, Any] = native_profiler.profile(native_library, request, content, inputs)
+        except native_library.NotAvailableError as error:
+            return {"not_available": str(error)}
         return answer
 
     def do_tensors(self, request: dict[str, Any]) -> _Answer:
