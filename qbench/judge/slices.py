@@ -2,8 +2,9 @@
 
 Each slice has McNemar's exact test of its own flips. Who looks at many slices finds a bad one by luck, so the p-values
 are corrected by Holm's method (Scandinavian Journal of Statistics 6, 1979, 65-70), which bounds the probability that
-*any* slice is called worse by mistake. That is what an alarm needs, and it holds however slices depend on each other; methods
-that bound the share of mistakes among what is found (Benjamini and Hochberg) are for lists that somebody goes through.
+*any* slice is called worse by mistake. That is what an alarm needs, and it holds however slices depend on each other;
+methods that bound the share of mistakes among what is found (Benjamini and Hochberg) are for lists that somebody goes
+through.
 
 The test is conditional on how many examples of a slice flip, so slices may be chosen by that number. Those with too few
 flips to be significant even alone are not tested: they could say nothing, and would make the correction harsher for the

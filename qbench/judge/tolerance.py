@@ -12,6 +12,9 @@ from qbench.records import Allowance, Metric
 #: A number in the metric's own unit, or what becomes one at a reference.
 Allowed: TypeAlias = float | Allowance
 
+#: Tolerances of metrics of the user's own, by their names.
+_OWN = ("metrics", "metrics_drop")
+
 
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tolerances that one place declares; None where it says nothing.
@@ -23,6 +26,9 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         percentage point, and an `Allowance` says it as a share of the accuracy or of the errors.
     accuracy_regression
         Loss of accuracy against the baseline of the same recipe, in the same terms.
+    slice_drop, slice_regression
+        Loss of accuracy against fp32, and against the baseline, in any class or group of the dataset, absolute: a loss
+        that is more than that, and more than chance, fails (`qbench.judge.slices`).
     agreement_regression
         Loss of agreement with fp32 against the baseline, in the same terms.
     sqnr_db
@@ -42,11 +48,15 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     integer_compute
         Loss of the share of multiply-accumulates done on integers against the baseline, absolute.
     metrics
-        Tolerances of a user's own metrics by name, in the metric's own unit or as an `Allowance`.
+        Tolerances of a user's own metrics against the baseline by name, in the metric's own unit or as an `Allowance`.
+    metrics_drop
+        The same against fp32 in the same run.
     """
 
     accuracy_drop: Allowed | None = None
     accuracy_regression: Allowed | None = None
+    slice_drop: float | None = None
+    slice_regression: float | None = None
     agreement_regression: Allowed | None = None
     sqnr_db: float | None = None
     latency: float | None = None
@@ -58,12 +68,14 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     quantize_dequantize: float | None = None
     integer_compute: float | None = None
     metrics: dict[str, Allowed] = {}
+    metrics_drop: dict[str, Allowed] = {}
 
     def __post_init__(self) -> None:
-        numbers = {key: value for key in self.__struct_fields__ if key != "metrics" and (value := getattr(self, key))}
-        if taken := sorted(self.metrics.keys() & set(self.__struct_fields__)):
-            raise ValueError(f"metrics is for metrics of your own; {', '.join(taken)} stands beside it, not inside")
-        for key, value in {**numbers, **self.metrics}.items():
+        numbers = {key: value for key in self.__struct_fields__ if key not in _OWN and (value := getattr(self, key))}
+        for own in _OWN:
+            if taken := sorted(getattr(self, own).keys() & set(self.__struct_fields__)):
+                raise ValueError(f"{own} is for metrics of your own; {', '.join(taken)} stands beside it, not inside")
+        for key, value in [*numbers.items(), *self.metrics.items(), *self.metrics_drop.items()]:
             # An allowance has refused what it must not be already.
             if not isinstance(value, Allowance) and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{key} must be a finite number of at least 0, got {value}")
@@ -73,9 +85,13 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         values = {
             key: own if (said := getattr(other, key)) is None else said
             for key in self.__struct_fields__
-            if key != "metrics" and ((own := getattr(self, key)) is not None or getattr(other, key) is not None)
+            if key not in _OWN and ((own := getattr(self, key)) is not None or getattr(other, key) is not None)
         }
-        return Tolerance(**values, metrics={**self.metrics, **other.metrics})
+        return Tolerance(
+            **values,
+            metrics={**self.metrics, **other.metrics},
+            metrics_drop={**self.metrics_drop, **other.metrics_drop},
+        )
 
     def for_metric(self, key: str) -> Allowed | None:
         """The tolerance called `key`, or the one of the user's metric of that name."""

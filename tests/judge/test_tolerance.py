@@ -72,6 +72,17 @@ def test_own_metrics_are_merged_one_by_one():
     assert tolerance.metrics == {"a": 1.0, "b": 2.0}
 
 
+def test_own_metrics_against_fp32_are_merged_apart_from_those_against_the_baseline():
+    tolerance = resolve_tolerance(Tolerance(metrics={"a": 1.0}), Tolerance(metrics_drop={"a": 2.0, "b": 3.0}))
+    assert (tolerance.metrics, tolerance.metrics_drop) == ({"a": 1.0}, {"a": 2.0, "b": 3.0})
+    tolerance = resolve_tolerance(tolerance, Tolerance(metrics_drop={"b": 4.0}))
+    assert tolerance.metrics_drop == {"a": 2.0, "b": 4.0}
+
+
+def test_slices_are_not_gated_unless_that_is_said():
+    assert (DEFAULT_TOLERANCE.slice_drop, DEFAULT_TOLERANCE.slice_regression) == (None, None)
+
+
 def test_an_override_changes_neither_of_the_two():
     general, particular = Tolerance(size=0.1), Tolerance(size=0.2, metrics={"a": 1.0})
     assert general.overridden_by(particular) == particular
@@ -85,12 +96,16 @@ def test_a_tolerance_is_a_finite_number_of_at_least_zero(value: float):
         Tolerance(size=value)
     with pytest.raises(ValueError, match=r"psnr must be a finite number of at least 0, got"):
         Tolerance(metrics={"psnr": value})
+    with pytest.raises(ValueError, match=r"psnr must be a finite number of at least 0, got"):
+        Tolerance(metrics_drop={"psnr": value})
 
 
 @pytest.mark.parametrize("name", ["size", "latency", "metrics"])
 def test_a_misplaced_tolerance_of_ours_is_not_taken_for_a_metric_of_the_users(name: str):
     with pytest.raises(ValueError, match=f"{name} stands beside it, not inside"):
         Tolerance(metrics={name: 0.5})
+    with pytest.raises(ValueError, match=f"metrics_drop is for metrics of your own; {name} stands beside it"):
+        Tolerance(metrics_drop={name: 0.5})
 
 
 @pytest.mark.parametrize("raw", [{"sise": 0.1}, {"size": "0.1"}, {"size": True}, {"metrics": {"a": "x"}}])

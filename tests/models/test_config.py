@@ -58,6 +58,9 @@ _ALL_KEYS = """
     tolerance.size = 0.3
     tolerance.memory = 0.3
     tolerance.metrics = {error = 2.0, iou = {relative = 0.02}}
+    tolerance.metrics_drop = {error = 3.0}
+    tolerance.slice_drop = 0.02
+    tolerance.slice_regression = 0.03
     tolerance.recipes.mine = {size = 0.4}
 
     [tool.qbench.models.second]

@@ -104,6 +104,9 @@ _REFUSED = [
     ("tolerance.metrics.error", -1, "the integer -1", _NUMBER),
     ("tolerance.metrics.error.errors", float("nan"), "the number nan", _NUMBER),
     ("tolerance.metrics.error.relative", "1%", "the string '1%'", "a number"),
+    ("tolerance.metrics_drop", 3, "the integer 3", "a table"),
+    ("tolerance.metrics_drop.error", "1", "the string '1'", "a number"),
+    ("tolerance.metrics_drop.error", -1, "the integer -1", _NUMBER),
     ("tolerance.accuracy_drop", {}, "an empty table", "at least one of absolute, relative, errors"),
     ("tolerance.accuracy_drop.relative", -0.01, "the number -0.01", _NUMBER),
     ("tolerance.accuracy_drop.errors", True, "the boolean True", "a number"),
@@ -133,7 +136,7 @@ _REFUSED = [
     (f"{_MODEL}.tolerance", 3, "the integer 3", "a table"),
     (f"{_MODEL}.tolerance.latency", -1, "the integer -1", _NUMBER),
     (f"{_MODEL}.tolerance.recipes.int8.latency", "x", "the string 'x'", "a number"),
-    *((f"tolerance.{name}", "x", "the string 'x'", "a number") for name in Tolerance.__struct_fields__[:-1]),
+    *((f"tolerance.{name}", "x", "the string 'x'", "a number") for name in Tolerance.__struct_fields__[:-2]),
 ]
 
 
