@@ -72,23 +72,25 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperatorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator of the quantized artifact held against the float model's.
+    """One operator of the quantized artifact, or an input, held against the float model's.
 
     Attributes
     ----------
     number
-        Its place in the quantized artifact.
+        Its place in the quantized artifact; -1 for an input, whose error is that of storing examples in it.
     operator, output
-        Such as ``CONV_2D int8``, and the name of its output tensor.
+        Such as ``CONV_2D int8`` or ``INPUT int8``, and the name of its output tensor.
     float_number, float_output
-        The operator of the float model that it was matched with, and that one's output.
+        The operator of the float model whose result its own stands for, -1 for an input; and that one's output.
     isolated
         Its error if it is fed the float model's values; None where it could not be run alone, and `note` says why.
     cumulative
         Its error as deployed, with the errors of all operators before it.
     flips_alone
         Examples on which the float model predicts something else if this operator alone is the quantized one; None
-        where that was not tried.
+        where that was not tried, and for models whose output is no row of classes.
+    note
+        What could not be done and why; operators without a counterpart that it was run together with.
     """
 
     number: int

@@ -1,0 +1,228 @@
+"""Finds for the operators and tensors of a quantized graph those of the float graph that they stand for.
+
+Names are inventions of converters: what two graphs have in common is their structure. Pairs spread from the inputs
+forward and from the outputs backward, through operators that do the same with signals that are paired. Several that
+might stand for one another are told apart by their constants. Behind a difference pairs begin anew at operators that
+no other resembles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qbench.diagnose.resemblance import Resemblance
+from qbench.diagnose.signals import BRIDGES, Operation, Signals
+from qbench.quant.graph import label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qbench.diagnose.resemblance import Likeness
+    from qbench.tflite.graph import Subgraph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Which tensors and operators of two graphs stand for each other.
+
+    Attributes
+    ----------
+    quantized, floats
+        Both graphs, as signals.
+    signals
+        Of the quantized graph's signals, which is which of the float graph's.
+    operators
+        Numbers of operators that do the same in both; those that change only how values are stored or indexed are
+        not among them.
+    constants
+        By the number of the quantized graph's operator, the tensors of its constants and of those that they stand for.
+    unmatched
+        Operators of the quantized graph whose results have no counterpart, each with why.
+    """
+
+    quantized: Signals
+    floats: Signals
+    signals: dict[int, int]
+    operators: dict[int, int]
+    constants: dict[int, tuple[tuple[int, int], ...]]
+    unmatched: tuple[str, ...]
+
+    def float_tensor(self, index: int) -> int | None:
+        """The float graph's tensor that the quantized graph's tensor at `index` stands for; None if there is none.
+
+        Of several with the same values, one of the same shape if there is one, then the one of the same name.
+        """
+        signal = self.signals.get(self.quantized.signal(index))
+        if signal is None:
+            return None
+        tensor, tensors = self.quantized.graph.tensors[index], self.floats.graph.tensors
+
+        def differences(other: int) -> tuple[bool, bool]:
+            return tensors[other].shape != tensor.shape, tensors[other].name != tensor.name
+
+        return min(self.floats.members[signal], key=differences)
+
+
+def match_graphs(quantized: Subgraph, floats: Subgraph) -> Matching:
+    """Match the operators and tensors of a quantized graph with those of the float graph that it was made of.
+
+    Neither the names nor the order of tensors and operators matter, unless all else is the same.
+    """
+    matcher = _Matcher(Signals(quantized), Signals(floats))
+    matcher.run()
+    return Matching(
+        quantized=matcher.left,
+        floats=matcher.right,
+        signals=matcher.signals,
+        operators={left: likeness.right.number for left, likeness in matcher.matched.items()},
+        constants={left: likeness.constants for left, likeness in matcher.matched.items()},
+        unmatched=tuple(matcher.unmatched()),
+    )
+
+
+class _Matcher:
+    """Pairs that spread over two graphs; `left` is the quantized one."""
+
+    def __init__(self, left: Signals, right: Signals) -> None:
+        self.left, self.right = left, right
+        self.signals: dict[int, int] = {}
+        self.matched: dict[int, Likeness] = {}
+        self._backward: dict[int, int] = {}
+        self._taken: set[int] = set()
+        self._resemblance = Resemblance(left, right)
+        self._of_kind: dict[tuple[object, ...], list[Operation]] = {}
+        for operation in right.operations:
+            self._of_kind.setdefault(operation.kind, []).append(operation)
+        for ends in ("inputs", "outputs"):
+            for one, other in _paired_ends(left.graph, right.graph, ends):
+                self._bind(left.signal(one), right.signal(other))
+
+    def run(self) -> None:
+        """Pair what can be paired, strong evidence first: each weaker kind only where no stronger one is left."""
+        steps: tuple[Callable[[], bool], ...] = (self._spread, self._begin_anew, self._guess_order, self._give_way)
+        while any(step() for step in steps):
+            pass
+
+    def unmatched(self) -> Iterator[str]:
+        """Operators whose outputs have no counterpart, each with why."""
+        graph = self.left.graph
+        for number, operator in enumerate(graph.operators):
+            lost = [
+                index
+                for index in operator.outputs
+                if index >= 0 and self.left.signal(index) not in self.signals and not self.left.is_constant(index)
+            ]
+            if lost:
+                yield f"{number} {label(graph, operator)} ({graph.tensors[lost[0]].name!r}): {self._reason(number)}"
+
+    def _reason(self, number: int) -> str:
+        if self.left.graph.operators[number].name in BRIDGES:
+            return "what it stores or indexes anew has no counterpart in the float model"
+        operation = self.left.producers[self.left.signal(self.left.graph.operators[number].outputs[0])]
+        if not self._of_kind.get(operation.kind):
+            return f"the float model has no {operation.name} of these options and this output shape"
+        if self._free(operation):
+            return f"none of the float model's {operation.name} of its kind can be told to be this one"
+        return f"all {operation.name} of its kind in the float model stand for others"
+
+    def _spread(self) -> bool:
+        """Pair operators with close constants whose inputs are paired, or whose output is."""
+        return self._accept_all(
+            likeness
+            for operation in self._open()
+            for likeness in self._likenesses(operation)
+            if likeness.is_close and self._is_anchored(likeness) and self._is_only_order(likeness)
+        )
+
+    def _begin_anew(self) -> bool:
+        """Pair operators that resemble one another alone, by close constants or by being the only ones of a kind."""
+        likenesses = [
+            likeness
+            for operation in self._open()
+            for likeness in self._likenesses(operation)
+            if likeness.is_close and self._is_only_order(likeness)
+        ]
+        lefts = [likeness.left.number for likeness in likenesses]
+        rights = [likeness.right.number for likeness in likenesses]
+        return self._accept_all(
+            likeness
+            for likeness in likenesses
+            if lefts.count(likeness.left.number) == 1 and rights.count(likeness.right.number) == 1
+        )
+
+    def _guess_order(self) -> bool:
+        """Pair one operator whose two inputs cannot be told apart but by where they come from."""
+        likenesses = [
+            likeness
+            for operation in self._open()
+            for likeness in self._likenesses(operation)
+            if likeness.is_close and self._is_anchored(likeness)
+        ]
+        return self._accept_all(sorted(likenesses, key=self._resemblance.of_origins)[:1])
+
+    def _give_way(self) -> bool:
+        """Pair one operator whose constants differ: they may be what is wrong with it."""
+        likenesses = [
+            likeness
+            for operation in self._open()
+            for likeness in self._likenesses(operation)
+            if self._is_anchored(likeness)
+        ]
+        return self._accept_all(sorted(likenesses, key=self._resemblance.rank)[:1])
+
+    def _open(self) -> list[Operation]:
+        return [operation for operation in self.left.operations if operation.number not in self.matched]
+
+    def _free(self, operation: Operation) -> list[Operation]:
+        """Operations of the float graph that may stand for `operation` and for no other yet."""
+        return [other for other in self._of_kind.get(operation.kind, []) if other.number not in self._taken]
+
+    def _likenesses(self, operation: Operation) -> Iterator[Likeness]:
+        """Ways in which an operation may be one of the float graph's, as far as pairs do not rule them out."""
+        for other in self._free(operation):
+            for likeness in self._resemblance.between(operation, other):
+                if self._fits(likeness):
+                    yield likeness
+
+    def _fits(self, likeness: Likeness) -> bool:
+        return all(
+            self.signals.get(one, other) == other and self._backward.get(other, one) == one
+            for one, other in (*likeness.inputs, *likeness.outputs)
+        )
+
+    def _is_anchored(self, likeness: Likeness) -> bool:
+        """Whether all its inputs are paired, or an output is."""
+        inputs = all(one in self.signals for one, _ in likeness.inputs)
+        return inputs or any(one in self.signals for one, _ in likeness.outputs)
+
+    def _is_only_order(self, likeness: Likeness) -> bool:
+        """Whether its inputs cannot be the other's in another order as well."""
+        return sum(self._fits(other) for other in self._resemblance.between(likeness.left, likeness.right)) == 1
+
+    def _accept_all(self, likenesses: Iterator[Likeness] | list[Likeness]) -> bool:
+        """Accept them, the closest first, as far as they fit what was accepted before; whether any did."""
+        found = False
+        for likeness in sorted(likenesses, key=self._resemblance.rank):
+            is_free = likeness.left.number not in self.matched and likeness.right.number not in self._taken
+            if is_free and self._fits(likeness):
+                self.matched[likeness.left.number] = likeness
+                self._taken.add(likeness.right.number)
+                for one, other in (*likeness.inputs, *likeness.outputs):
+                    self._bind(one, other)
+                found = True
+        return found
+
+    def _bind(self, one: int, other: int) -> None:
+        if one not in self.signals and other not in self._backward:
+            self.signals[one], self._backward[other] = other, one
+
+
+def _paired_ends(left: Subgraph, right: Subgraph, ends: str) -> Iterator[tuple[int, int]]:
+    """Inputs or outputs that are one another's: by name if these are the same in both graphs, else by place."""
+    lefts, rights = getattr(left, ends), getattr(right, ends)
+    names = {right.tensors[index].name: index for index in rights}
+    if len(names) == len(rights) and {left.tensors[index].name for index in lefts} == set(names):
+        yield from ((index, names[left.tensors[index].name]) for index in lefts)
+    elif len(lefts) == len(rights):
+        yield from zip(lefts, rights, strict=True)
