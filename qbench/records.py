@@ -169,7 +169,7 @@ class PairedSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     `lost` went from right to wrong, `won` the other way. `low` and `high` are the ends of the confidence interval of
     the drop. `finding` says where the tolerance lies, `needed` how many examples would decide, None if no number does.
-    `found` is the smallest true drop that is found to be beyond the tolerance in four of five cases: the gate's power.
+    `found` is the smallest true drop that the gate fails in four of five cases: its power.
     """
 
     examples: int

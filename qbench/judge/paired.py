@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
+from qbench.judge.power import POWER, drop_found
+from qbench.judge.score import drop_variance
 from qbench.records import PairedSummary
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    from qbench.records import Evidence
 
 #: The one-sided level of each of the two findings.
 ALPHA = 0.05
@@ -65,6 +69,11 @@ class PairedCounts:
         """Examples that one of them gets right and the other wrong."""
         return self.lost + self.won
 
+    @property
+    def churn(self) -> float:
+        """Share of examples that flip without moving the accuracy: as many are lost as won."""
+        return 2 * min(self.lost, self.won) / self.examples
+
 
 def mcnemar_p_value(counts: PairedCounts) -> float:
     """Exact two-sided p-value of "flips go either way alike"; 1 if there are none.
@@ -80,9 +89,9 @@ def mcnemar_p_value(counts: PairedCounts) -> float:
 def drop_interval(counts: PairedCounts, *, confidence: float = 1 - 2 * ALPHA) -> tuple[float, float]:
     """Confidence interval of the drop of accuracy, two-sided.
 
-    Tango's score interval for the difference of paired proportions (Statistics in Medicine 17, 1998, 891-908): all
-    drops that the score test does not reject. It keeps its level for few flips, where the usual normal interval (Wald)
-    is far too short; tests/judge/test_paired.py simulates its coverage.
+    Tango's score interval for the difference of paired proportions (`qbench.judge.score`): all drops that the score
+    test does not reject. It keeps its level for few flips, where the usual normal interval (Wald) is far too short;
+    tests/judge/test_paired.py simulates its coverage.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
@@ -106,18 +115,10 @@ def _edge(counts: PairedCounts, quantile: float, end: float) -> float:
 def _score(counts: PairedCounts, drop: float) -> float:
     """Tango's statistic of the hypothesis that the true drop is `drop`; standard normal under it."""
     difference = counts.lost - counts.won - counts.examples * drop
-    variance = counts.examples * _variance(counts.examples, counts.lost, counts.won, drop)
+    variance = counts.examples * drop_variance(counts.examples, counts.lost, counts.won, drop)
     if variance <= 0:
         return math.copysign(math.inf, difference) if difference else 0.0
     return difference / math.sqrt(variance)
-
-
-def _variance(size: float, lost: float, won: float, drop: float) -> float:
-    """Variance of what one example adds to the drop, if the true drop is `drop`, at the likeliest rate of flips."""
-    # The likeliest probability of a won example under the hypothesis is the root of a quadratic.
-    a, b, c = 2.0 * size, -lost - won + (2 * size - lost + won) * drop, -won * drop * (1 - drop)
-    won_probability = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
-    return 2 * won_probability + drop * (1 - drop)
 
 
 def non_inferiority(
@@ -130,7 +131,9 @@ def non_inferiority(
     return "within" if upper < margin else "inconclusive"
 
 
-def examples_to_decide(counts: PairedCounts, margin: float, *, alpha: float = ALPHA, power: float = 0.8) -> int | None:
+def examples_to_decide(
+    counts: PairedCounts, margin: float, *, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
     """How many examples would decide with probability `power`, if drop and flips stayed as they are.
 
     ``((z_alpha * s0 + z_power * s1) / (margin - drop))**2``, where s0 and s1 are the standard deviations of one example
@@ -139,33 +142,17 @@ def examples_to_decide(counts: PairedCounts, margin: float, *, alpha: float = AL
     distance = margin - counts.drop
     if not distance:
         return None
-    at_margin = math.sqrt(max(_variance(counts.examples, counts.lost, counts.won, margin), 0.0))
+    at_margin = math.sqrt(max(drop_variance(counts.examples, counts.lost, counts.won, margin), 0.0))
     seen = math.sqrt(max(counts.flips, 1) / counts.examples - counts.drop**2)
     quantiles = float(norm.ppf(1 - alpha)) * at_margin + float(norm.ppf(power)) * seen
     needed = math.ceil((quantiles / distance) ** 2)
     return needed if needed <= _MOST_EXAMPLES else None
 
 
-def drop_found(counts: PairedCounts, margin: float, *, alpha: float = ALPHA, power: float = 0.8) -> float:
-    """The smallest true drop that the test finds to be beyond `margin` with probability `power`, on so many examples.
-
-    Solves ``z_alpha * s0 + z_power * s1 = (drop - margin) * sqrt(examples)`` for the drop, with s0 and s1 as in
-    `examples_to_decide`; the examples that flip beyond the margin are supposed to be lost, and the others as seen.
-    """
-    churn = max(counts.flips - abs(counts.lost - counts.won), 0) / counts.examples
-    z_alpha, z_power = float(norm.ppf(1 - alpha)), float(norm.ppf(power))
-
-    def excess(drop: float) -> float:
-        lost, won = min(churn / 2 + drop, 1.0), churn / 2
-        deviations = z_alpha * math.sqrt(max(_variance(1.0, lost, won, margin), 0.0))
-        deviations += z_power * math.sqrt(max(lost + won - drop**2, 0.0))
-        return (drop - margin) * math.sqrt(counts.examples) - deviations
-
-    return 1.0 if excess(1.0) <= 0 else float(brentq(excess, margin, 1.0))
-
-
-def summarize(counts: PairedCounts, margin: float, *, alpha: float = ALPHA) -> PairedSummary:
-    """All of it as a record: what a verdict on a drop with the tolerance `margin` carries."""
+def summarize(
+    counts: PairedCounts, margin: float, *, evidence: Evidence = "exact", alpha: float = ALPHA
+) -> PairedSummary:
+    """All of it as a record: what a verdict on a drop with the tolerance `margin` carries; `evidence` is the gate's."""
     low, high = drop_interval(counts, confidence=1 - 2 * alpha)
     return PairedSummary(
         examples=counts.examples,
@@ -177,5 +164,5 @@ def summarize(counts: PairedCounts, margin: float, *, alpha: float = ALPHA) -> P
         confidence=1 - 2 * alpha,
         finding=non_inferiority(counts, margin, alpha=alpha),
         needed=examples_to_decide(counts, margin, alpha=alpha),
-        found=drop_found(counts, margin, alpha=alpha),
+        found=drop_found(counts.examples, margin, churn=counts.churn, evidence=evidence, alpha=alpha),
     )

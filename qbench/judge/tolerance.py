@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -82,7 +82,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def overridden_by(self, other: Tolerance) -> Tolerance:
         """The tolerance that says what `other` says, and what this one says where `other` is silent."""
-        values = {
+        values: dict[str, Any] = {
             key: own if (said := getattr(other, key)) is None else said
             for key in self.__struct_fields__
             if key not in _OWN and ((own := getattr(self, key)) is not None or getattr(other, key) is not None)

@@ -41,4 +41,4 @@ def weighed(
         lost=int(np.count_nonzero(was_right & ~right)),
         won=int(np.count_nonzero(right & ~was_right)),
     )
-    return weigh(verdict, summarize(counts, verdict.tolerance), evidence)
+    return weigh(verdict, summarize(counts, verdict.tolerance, evidence=evidence), evidence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,12 +15,16 @@ from scipy.stats import binomtest
 from qbench.judge.paired import (
     ALPHA,
     PairedCounts,
-    drop_found,
     drop_interval,
     examples_to_decide,
     mcnemar_p_value,
     non_inferiority,
+    summarize,
 )
+from qbench.judge.power import drop_found
+
+if TYPE_CHECKING:
+    from qbench.records import Evidence
 
 
 def counts(examples: int, lost: int, won: int) -> PairedCounts:
@@ -136,25 +141,19 @@ def test_the_needed_number_decides_in_four_of_five_cases():
     assert 0.7 <= decided <= 0.9
 
 
-@pytest.mark.parametrize("margin", [0.0, 0.002, 0.01])
-@pytest.mark.parametrize("pair", [counts(1_000, 2, 2), counts(1_000, 20, 10), counts(10_000, 30, 30)])
-def test_the_drop_that_is_found_is_found_in_four_of_five_samples(pair: PairedCounts, margin: float):
-    drop = drop_found(pair, margin)
-    assert drop > margin
-    churn = (pair.flips - abs(pair.lost - pair.won)) / pair.examples
-    shares = [drop + churn / 2, churn / 2]
-    drawn = np.random.default_rng(5).multinomial(pair.examples, [*shares, 1 - sum(shares)], size=2_000)
-    found = np.mean(
-        [non_inferiority(counts(pair.examples, int(lost), int(won)), margin) == "beyond" for lost, won, _ in drawn]
+def test_what_flips_without_moving_the_accuracy():
+    assert counts(1_000, 20, 10).churn == 0.02
+    assert counts(1_000, 3, 9).churn == 0.006
+    assert counts(10, 4, 0).churn == 0.0
+
+
+@pytest.mark.parametrize("evidence", ["exact", "significant"])
+def test_a_summary_has_the_power_of_the_gate_that_it_is_for(evidence: Evidence):
+    found = summarize(counts(1_000, 20, 10), 0.01, evidence=evidence).found
+    assert found == drop_found(1_000, 0.01, churn=0.02, evidence=evidence, alpha=ALPHA)
+    assert (
+        summarize(counts(1_000, 20, 10), 0.01).found == summarize(counts(1_000, 20, 10), 0.01, evidence="exact").found
     )
-    # Few flips come in lumps: the exact share jumps around the 80% that are aimed at.
-    assert 0.68 <= found <= 0.92
-
-
-def test_more_examples_find_less():
-    few, many = counts(500, 5, 5), counts(50_000, 500, 500)
-    assert drop_found(many, 0.01) < drop_found(few, 0.01)
-    assert drop_found(counts(3, 0, 0), 0.5) > 0.9
 
 
 @pytest.mark.parametrize(("examples", "lost", "won"), [(0, 0, 0), (10, -1, 0), (10, 6, 5)])

@@ -18,7 +18,7 @@ def weighed(examples: int, lost: int, won: int, *, tolerance: float, evidence: E
     verdict = judge(
         Subject(model="m", recipe="int8"), ACCURACY, now=0.9 - counts.drop, reference=0.9, tolerance=tolerance
     )
-    return weigh(verdict, summarize(counts, tolerance), evidence)
+    return weigh(verdict, summarize(counts, tolerance, evidence=evidence), evidence)
 
 
 def test_a_sure_fail_says_how_sure():
@@ -47,9 +47,10 @@ def test_nothing_is_said_where_nothing_flipped():
     assert "On other examples" not in sentence(weighed(500, 0, 0, tolerance=0.005))
 
 
-def test_the_power_of_the_gate_is_said():
-    assert "A true drop of 0.56 points or more is found in four of five such sets." in sentence(
-        weighed(10_000, 30, 30, tolerance=0.003)
+@pytest.mark.parametrize(("evidence", "found"), [("exact", 0.39), ("significant", 0.56)])
+def test_the_power_of_the_gate_is_said(evidence: Evidence, found: float):
+    assert f"A true drop of {found} points or more is found in four of five such sets." in sentence(
+        weighed(10_000, 30, 30, tolerance=0.003, evidence=evidence)
     )
 
 
