@@ -132,10 +132,16 @@ class Comparison:
     def _errors(self) -> dict[int, TensorErrors] | None:
         tensors = self._matching.quantized.graph.tensors
         try:
-            return {index: TensorErrors(tensors[index]) for index, _ in self.unit.outputs}
+            return {index: TensorErrors(tensors[index], self._channels(other)) for index, other in self.unit.outputs}
         except UnspecifiedError as error:
             self.notes.append(f"not compared: {error}")
             return None
+
+    def _channels(self, other: int) -> int:
+        """Size of the last axis where the values were computed: RESHAPE and its like make no new channels."""
+        floats = self._matching.floats
+        shape = floats.graph.tensors[floats.signal(other)].shape
+        return shape[-1] if shape else 1
 
 
 def _damage(error: TensorError) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qbench.diagnose.values import is_real, real_values, stored_values
+from qbench.diagnose.values import is_quantized, is_real, real_values, stored_values
 from qbench.models.operators import computations
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ class Unit:
 
 
 def units(matching: Matching, cutter: Cutter) -> Iterator[Unit]:
-    """The inputs and operators whose results are real values with a counterpart in the float model, in order."""
+    """Quantized inputs, and operators whose results are real values with a counterpart in the float model, in order."""
     graph = matching.quantized.graph
     for index in graph.inputs:
         pairs = _paired(matching, (index,))
-        if pairs:
+        if pairs and is_quantized(graph.tensors[index]):
             yield Unit(number=INPUT, operator=f"INPUT {graph.tensors[index].dtype}", inputs=pairs, outputs=pairs)
     for number, (operator, work) in enumerate(zip(graph.operators, computations(graph), strict=True)):
         outputs = _paired(matching, operator.outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qbench.diagnose.comparison import Comparison
@@ -131,9 +132,13 @@ class _Study:
                 self._tell(progress, self._examples + batch.start, number, one)
                 one.count_flips(batch.floats, batch.stop - batch.start, self._laboratory)
 
+    @cached_property
+    def _stretches(self) -> tuple[tuple[int, int], ...]:
+        return tuple(batches(self._laboratory, (self._floats, self._feed), self._examples))
+
     def _batches(self, comparisons: Iterable[Comparison]) -> Iterator[_Batch]:
         wanted = sorted({index for one in comparisons for index in one.float_tensors | one.tensors_beside})
-        for start, stop in batches(self._laboratory, (self._floats, self._feed), self._examples):
+        for start, stop in self._stretches:
             stored = self._floats.stored(start, stop)
             seen = self._laboratory.observe(self._floats.content, stored, wanted, name=self._floats.name)
             yield _Batch(start, stop, seen.tensors)

@@ -46,8 +46,8 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
     range_use
         Share of the representable range that the float values span; None where the output is not quantized.
     channels, dead_channels
-        Size of the last axis, and how many of these channels are one value for all examples although the float
-        model's are not.
+        Size of the last axis where the values are computed, and how many of these channels are one value for all
+        examples although the float model's are not.
     not_finite, float_not_finite
         NaN and infinite values, of the quantized side and of the float side.
     float_low, float_high

@@ -26,6 +26,8 @@ class TensorErrors:
     ----------
     tensor
         The quantized side's, whose scale and zero point say what a step is and what can be represented.
+    channels
+        How many channels there are, each of which has every so manieth value; None for the size of the last axis.
 
     Raises
     ------
@@ -33,7 +35,7 @@ class TensorErrors:
         If its parameters cannot be.
     """
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor, channels: int | None = None) -> None:
         self._step: float | None = None
         self._low, self._high = -math.inf, math.inf
         if is_quantized(tensor):
@@ -45,32 +47,26 @@ class TensorErrors:
         self._values = self._saturated = self._not_finite = self._float_not_finite = 0
         self._sum = self._squares = self._largest = self._float_squares = 0.0
         self._range = _Range(1)
-        self._channels: tuple[_Range, _Range] | None = None
+        width = channels or max(1, tensor.shape[-1] if tensor.shape else 1)
+        self._channels = _Range(width), _Range(width)
 
     def add(self, quantized: Array, floats: Array) -> None:
-        """Add the real values of a batch.
-
-        Parameters
-        ----------
-        quantized, floats
-            As many values on both sides, in the same order; the shape is that of `quantized`, whose last axis are
-            the channels.
+        """Add the real values of a batch: as many on both sides, in the same order, the channels last.
 
         Raises
         ------
         ValueError
-            If they are not as many.
+            If they are not as many, or do not fill the channels.
         """
-        if quantized.size != floats.size:
-            raise ValueError(f"found {quantized.size} values, the float model has {floats.size}")
-        width = quantized.shape[-1] if quantized.ndim else 1
-        rows = quantized.size // width if width else 0
-        left, right = (array.astype(np.float64).reshape(rows, width) for array in (quantized, floats))
+        width = self._channels[0].size
+        if quantized.size != floats.size or quantized.size % width:
+            raise ValueError(
+                f"found {quantized.size} values, the float model has {floats.size}; expected as many in rows of {width}"
+            )
+        left, right = (array.astype(np.float64).reshape(-1, width) for array in (quantized, floats))
         fine, float_fine = np.isfinite(left), np.isfinite(right)
         self._not_finite += int(left.size - np.count_nonzero(fine))
         self._float_not_finite += int(right.size - np.count_nonzero(float_fine))
-        if self._channels is None or self._channels[0].size != width:
-            self._channels = _Range(width), _Range(width)
         both = fine & float_fine
         for side, values in zip(self._channels, (left, right), strict=True):
             side.add(values, both)
@@ -92,7 +88,7 @@ class TensorErrors:
         """What came together; all errors are 0 if no value was finite on both sides."""
         values = max(self._values, 1)
         rmse, mean = math.sqrt(self._squares / values), self._sum / values
-        channels = self._channels or (_Range(0), _Range(0))
+        channels = self._channels
         dead = channels[0].is_constant & ~channels[1].is_constant
         return TensorError(
             values=self._values,
