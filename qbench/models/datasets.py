@@ -9,7 +9,7 @@ quantize inputs through a table of 256 entries instead of 784 divisions an image
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,9 @@ Array = npt.NDArray[Any]
 
 #: Name of the only input of a model whose dataset gives a bare array instead of a mapping.
 SINGLE_INPUT = ""
+
+#: numpy's kinds of dtypes that name a group: bool, integers, text and bytes.
+_GROUP_KINDS = frozenset("biuUS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,13 @@ class Dataset:
         As `inputs`, taken from the training set. Needed by every recipe that quantizes activations.
     input_scale, input_zero_point
         ``real = (stored - input_zero_point) * input_scale`` for integer inputs.
+    groups
+        Which slice of the examples each is in, integers or text of shape (examples,), such as the camera that took it:
+        accuracy is looked at slice by slice, by class without it. Not part of `digest`: what an accuracy is, and
+        whether an accepted one can be compared with it, is the same under any grouping, and both sides of a comparison
+        are grouped by what is said today.
+    group_name
+        What a group is, such as ``camera``; shown to people.
     name
         Shown to people.
 
@@ -58,10 +68,13 @@ class Dataset:
     calibration: Array | Mapping[str, Array] | None = None
     input_scale: float | None = None
     input_zero_point: int = 0
+    groups: Array | Sequence[Any] | None = None
+    group_name: str = "group"
     name: str = "dataset"
 
     def __post_init__(self) -> None:
         self._check_scale()
+        self._check_groups()
         self._check_contents()
         self._check_shapes()
         self._check_leak()
@@ -75,6 +88,11 @@ class Dataset:
     def calibration_arrays(self) -> dict[str, Array]:
         """The calibration inputs by name, empty if there are none."""
         return {} if self.calibration is None else _by_name(self.calibration)
+
+    @cached_property
+    def group_array(self) -> Array | None:
+        """The groups as an array of shape (examples,), None if there are none."""
+        return None if self.groups is None else np.asarray(self.groups)
 
     @property
     def examples(self) -> int:
@@ -120,6 +138,14 @@ class Dataset:
                     "pad examples of different lengths to one shape"
                 )
 
+    def _check_groups(self) -> None:
+        groups = self.group_array
+        if groups is not None and (groups.ndim != 1 or groups.dtype.kind not in _GROUP_KINDS):
+            raise DatasetError(
+                f"dataset {self.name!r}: groups are {groups.dtype} of shape {groups.shape}; expected an integer or a "
+                "text for each example, of shape (examples,)"
+            )
+
     def _check_shapes(self) -> None:
         self._check_counts(self._judged_arrays())
         for name, calibration in self.calibration_arrays.items():
@@ -130,7 +156,11 @@ class Dataset:
     def _judged_arrays(self) -> dict[str, Array]:
         """The arrays to evaluate on, called as an error calls them."""
         arrays = {f"input {name}" if name else "inputs": array for name, array in self.input_arrays.items()}
-        return arrays if self.labels is None else {**arrays, "labels": np.asarray(self.labels)}
+        if self.labels is not None:
+            arrays["labels"] = np.asarray(self.labels)
+        if self.group_array is not None:
+            arrays["groups"] = self.group_array
+        return arrays
 
     def _calibrating_arrays(self) -> dict[str, Array]:
         return {f"calibration {name}".strip(): array for name, array in self.calibration_arrays.items()}

@@ -78,6 +78,17 @@ class TestShapes:
         with pytest.raises(DatasetError, match="calibration has no first axis"):
             Dataset(inputs=np.arange(3.0), calibration=np.float64(7))
 
+    def test_groups_are_one_for_each_example(self):
+        assert Dataset(inputs=_INPUTS).group_array is None
+        np.testing.assert_array_equal(Dataset(inputs=_INPUTS, groups=list("aabbcc")).group_array, list("aabbcc"))
+        with pytest.raises(DatasetError, match="inputs has 6 examples, groups has 5 examples"):
+            Dataset(inputs=_INPUTS, groups=list("aabbc"))
+
+    @pytest.mark.parametrize("groups", [np.zeros((6, 1), int), np.zeros(6), [None] * 6, 3], ids=repr)
+    def test_what_names_no_group_is_refused(self, groups):
+        with pytest.raises(DatasetError, match=r"groups are .* expected an integer or a text for each example"):
+            Dataset(inputs=_INPUTS, groups=groups)
+
     @pytest.mark.parametrize("part", ["inputs", "labels", "calibration"])
     def test_python_objects_are_refused(self, part):
         ragged = np.array([[1], [1, 2], [3], [4], [5], [6]], dtype=object)
@@ -153,6 +164,10 @@ class TestDigests:
         before, after = Dataset(**_WHOLE), Dataset(**{**_WHOLE, **change})
         assert (before.digest != after.digest) is evaluation
         assert (before.calibration_digest != after.calibration_digest) is calibration
+
+    def test_groups_change_none_of_them(self):
+        grouped = Dataset(inputs=_INPUTS, labels=_LABELS, groups=list("aabbcc"), group_name="camera")
+        assert grouped.digest == Dataset(inputs=_INPUTS, labels=_LABELS).digest
 
     def test_without_calibration_there_is_none(self):
         assert Dataset(inputs=_INPUTS).calibration_digest == ""
