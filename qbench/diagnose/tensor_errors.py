@@ -104,6 +104,8 @@ class TensorErrors:
             dead_channels=int(np.count_nonzero(dead)),
             not_finite=self._not_finite,
             float_not_finite=self._float_not_finite,
+            float_low=float(self._range.low[0]) if self._values else None,
+            float_high=float(self._range.high[0]) if self._values else None,
         )
 
     def _in_steps(self, real: float) -> float | None:
