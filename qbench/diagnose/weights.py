@@ -9,7 +9,7 @@ import numpy as np
 from qbench.diagnose.records import WeightReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping
 
     from qbench.tflite.graph import Array, Model, Subgraph, Tensor
 
@@ -20,24 +20,29 @@ _INPUT_AXIS = {"CONV_2D": 3, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 3, "CONV_3D
 
 
 def weight_reports(
-    float_model: Model, model: Model, matches: Iterable[tuple[int, int]]
+    float_model: Model, model: Model, constants: Mapping[int, Iterable[tuple[int, int]]]
 ) -> tuple[tuple[WeightReport, ...], tuple[str, ...]]:
-    """Compare every quantized constant with the float one at the same place of the matched operator.
+    """Compare every quantized constant with the float one that it stands for.
 
     Parameters
     ----------
-    matches
-        Pairs of an operator's number in `model` and its counterpart's in `float_model`.
+    constants
+        By the number of an operator of `model`, the tensors of its constants and those of `float_model` that they
+        stand for.
 
     Returns
     -------
     tuple
-        A report for each pair of constants, in the order of `matches`; and what could not be compared, each with why.
+        A report for each such pair, in order; and what could not be compared, each with why.
     """
     graph, floats = model.subgraphs[0], float_model.subgraphs[0]
     reports, skipped = [], []
-    for number, float_number in matches:
-        for tensor, float_tensor in _constants(graph, number, floats, float_number):
+    for number, pairs in sorted(constants.items()):
+        for index, float_index in pairs:
+            tensor, float_tensor = _stored(graph, index), floats.tensors[float_index]
+            real = tensor is not None and tensor.scales.size and float_tensor.dtype == "float32"
+            if tensor is None or not real or float_tensor.data is None:
+                continue
             try:
                 reports.append(_report(graph.operators[number].name, number, tensor, float_tensor))
             except ValueError as error:
@@ -45,25 +50,13 @@ def weight_reports(
     return tuple(reports), tuple(skipped)
 
 
-def _constants(graph: Subgraph, number: int, floats: Subgraph, float_number: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of a quantized constant and the float constant that stands at its place among the operator's inputs."""
-    operator, float_operator = graph.operators[number], floats.operators[float_number]
-    for index, float_index in zip(operator.inputs, float_operator.inputs, strict=False):
-        if min(index, float_index) < 0:
-            continue
-        tensor, float_tensor = graph.tensors[index], floats.tensors[float_index]
-        if tensor.data is None:
-            tensor = _behind_dequantize(graph, index) or tensor
-        both = tensor.data is not None and float_tensor.data is not None
-        if both and tensor.scales.size and float_tensor.dtype == "float32":
-            yield tensor, float_tensor
-
-
-def _behind_dequantize(graph: Subgraph, index: int) -> Tensor | None:
-    """The constant that a DEQUANTIZE makes the tensor `index` of, None if nothing does."""
+def _stored(graph: Subgraph, index: int) -> Tensor | None:
+    """The constant at `index`, or the one that a DEQUANTIZE makes it of; None if there is none."""
+    if graph.tensors[index].data is not None:
+        return graph.tensors[index]
     for operator in graph.operators:
         if operator.name == "DEQUANTIZE" and index in operator.outputs:
-            return graph.tensors[operator.inputs[0]]
+            return _stored(graph, operator.inputs[0])
     return None
 
 

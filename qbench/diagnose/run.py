@@ -1,0 +1,214 @@
+"""Gathers the evidence about one artifact, step by step, and has causes found in it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from qbench.diagnose.calibration import calibration_report, input_reports, range_stability
+from qbench.diagnose.causes import find_causes
+from qbench.diagnose.examples import chosen_examples, real_inputs
+from qbench.diagnose.extremes import tensor_extremes
+from qbench.diagnose.matching import match_graphs
+from qbench.diagnose.operators import operator_reports
+from qbench.diagnose.records import Diagnosis
+from qbench.diagnose.weights import weight_reports
+from qbench.errors import QbenchError
+from qbench.progress import NoProgress, Progress
+from qbench.runtime.interpreter import open_interpreter
+from qbench.tflite.reader import read_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from qbench.models.datasets import Dataset
+    from qbench.progress import Report
+    from qbench.records import RuntimeOptions, Subject
+
+    Array = npt.NDArray[Any]
+
+#: Calibration examples that ranges are watched on: halves of them tell what one set more would change.
+_CALIBRATION_EXAMPLES = 128
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """What is to be explained.
+
+    Parameters
+    ----------
+    float_content, content
+        The float model, and the artifact that was made of it.
+    dataset
+        What both are evaluated on.
+    options
+        How the artifact is deployed.
+    float_output, output
+        Index of the output that predictions are read from, on both sides.
+    calibrated
+        Whether the artifact's ranges come from the dataset's calibration examples.
+    predictions
+        Of the float model and of the artifact on all examples, where they are known; shape (examples,).
+    changes
+        What differs from what was accepted.
+    """
+
+    subject: Subject
+    float_content: bytes
+    content: bytes
+    dataset: Dataset
+    options: RuntimeOptions
+    float_output: int = 0
+    output: int = 0
+    calibrated: bool = True
+    predictions: tuple[Array, Array] | None = None
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How far to look.
+
+    Parameters
+    ----------
+    examples
+        How many are looked at closely.
+    flips_alone
+        For how many operators it is counted what they flip alone.
+    kernels
+        Whether other kernels and the profiler are asked too.
+    calibration
+        Whether the ranges of the float model are watched on the calibration examples.
+    limit_s
+        Seconds after which the operators are left as they are; None for no limit.
+    """
+
+    examples: int = 256
+    flips_alone: int = 40
+    kernels: bool = True
+    calibration: bool = True
+    limit_s: float | None = None
+
+
+class _OutOfTimeError(QbenchError):
+    """The time that a diagnosis may take is over."""
+
+
+def diagnose(case: Case, effort: Effort | None = None, progress: Progress | None = None) -> Diagnosis:
+    """Explain why an artifact answers differently from its float model.
+
+    What cannot be looked at is said in the diagnosis' notes; the rest is looked at all the same.
+
+    Raises
+    ------
+    InvalidArtifactError
+        If one of the two artifacts is no `.tflite`, or the runtime refuses it.
+    DatasetError
+        If the dataset does not fit them.
+    """
+    study = _Study(case, effort or Effort(), progress or NoProgress())
+    study.look()
+    found = study.diagnosis
+    return msgspec.structs.replace(found, findings=find_causes(found, study.model.subgraphs[0]))
+
+
+class _Study:
+    """A diagnosis as it comes together."""
+
+    def __init__(self, case: Case, effort: Effort, progress: Progress) -> None:
+        self._case, self._effort, self._progress = case, effort, progress
+        self._end = time.monotonic() + effort.limit_s if effort.limit_s is not None else None
+        self.model, self._float_model = read_model(case.content), read_model(case.float_content)
+        self._specs = open_interpreter(case.content, case.options).inputs
+        self._float_specs = open_interpreter(case.float_content, case.options).inputs
+        self._notes: list[str] = []
+        self.diagnosis = Diagnosis(
+            subject=case.subject, examples=0, flips=0, calibrated=case.calibrated, changes=case.changes
+        )
+
+    def look(self) -> None:
+        """Take all steps."""
+        chosen = chosen_examples(
+            self._case.dataset,
+            self._effort.examples,
+            contents=(self._case.float_content, self._case.content),
+            outputs=(self._case.float_output, self._case.output),
+            predictions=self._case.predictions,
+            options=self._case.options,
+        )
+        inputs = real_inputs(self._case.dataset, self._float_specs, chosen.indices)
+        self._add(
+            examples=len(chosen.indices),
+            flips=chosen.flips,
+            evaluated=chosen.evaluated,
+            evaluated_flips=chosen.evaluated_flips,
+            inputs=input_reports(self._case.dataset, self._specs),
+        )
+        self._look_at_weights()
+        self._look_at_operators(inputs)
+        self._look_at_calibration()
+        self._add(notes=tuple(self._notes))
+
+    def _look_at_weights(self) -> None:
+        matching = match_graphs(self.model.subgraphs[0], self._float_model.subgraphs[0])
+        weights, skipped = weight_reports(self._float_model, self.model, matching.constants)
+        self._notes += skipped
+        self._add(weights=weights)
+
+    def _look_at_operators(self, inputs: tuple[Array, ...]) -> None:
+        with self._step("operators", f"explaining {self._case.subject.id}") as report:
+            operators, unmatched = operator_reports(
+                self._case.float_content,
+                self._case.content,
+                inputs,
+                options=self._case.options,
+                progress=report,
+                most_flips_alone=self._effort.flips_alone,
+                output=self._case.float_output,
+            )
+            self._add(operators=operators, unmatched=unmatched)
+
+    def _look_at_calibration(self) -> None:
+        dataset = self._case.dataset
+        if not dataset.calibration_arrays:
+            return
+        ranges: dict[str, Array] = {}
+        if self._effort.calibration:
+            with self._step("the calibration's ranges", "watching the calibration") as report:
+                report(0, 1)
+                first = np.arange(min(_CALIBRATION_EXAMPLES, len(next(iter(dataset.calibration_arrays.values())))))
+                inputs = real_inputs(dataset, self._float_specs, first, calibration=True)
+                ranges = tensor_extremes(self._case.float_content, inputs, self._case.options)
+        self._add(calibration=calibration_report(dataset, range_stability(ranges)))
+
+    @contextmanager
+    def _step(self, what: str, doing: str) -> Iterator[Report]:
+        """One step: with progress, up to the limit, and with a note in place of what went wrong."""
+        with self._progress.task(doing) as report:
+            try:
+                yield _until(self._end, report)
+            except QbenchError as error:
+                self._notes.append(f"{what}: {error}")
+
+    def _add(self, **fields: Any) -> None:
+        self.diagnosis = msgspec.structs.replace(self.diagnosis, **fields)
+
+
+def _until(end: float | None, report: Report) -> Report:
+    """`report`, which ends the work that tells it how far it is once the time is over."""
+    if end is None:
+        return report
+
+    def telling(done: int, total: int, doing: str = "") -> None:
+        if time.monotonic() > end:
+            raise _OutOfTimeError("there was no more time for it")
+        report(done, total, doing)
+
+    return telling
