@@ -19,6 +19,7 @@ import numpy as np
 
 from qbench.frames import read_frame, write_frame
 from qbench.models import quantizer
+from qbench.models.calibrated_ranges import CalibratedRanges
 from qbench.models.recipes import RecipeSpec
 from qbench.models.structure import read_structure
 
@@ -36,6 +37,7 @@ class LoadedSource:
     saved_model: str = ""
     float_tflite: bytes | None = None
     calibration: dict[str, Array] = field(default_factory=dict)
+    _ranges: CalibratedRanges | None = None
 
     def weight_elements(self) -> int | None:
         """Number of weights of the source, where it can tell."""
@@ -46,6 +48,16 @@ class LoadedSource:
         if self.float_tflite is None:
             self.float_tflite = bytes(self.tensorflow_converter().convert())
         return self.float_tflite
+
+    def calibrate(self, calibration: dict[str, Array]) -> None:
+        """Take these calibration arrays, by input name, from now on."""
+        self.calibration, self._ranges = calibration, None
+
+    def calibrated_ranges(self) -> CalibratedRanges:
+        """Ranges of the float `.tflite`'s activations, kept from one recipe to the next."""
+        if self._ranges is None:
+            self._ranges = CalibratedRanges(self.float_artifact(), self.samples)
+        return self._ranges
 
     def tensorflow_converter(self) -> Any:
         """A fresh `TFLiteConverter` of the source."""
@@ -95,7 +107,7 @@ def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
     if spec.quantizer is not None:
         return quantizer.quantize_with(spec.quantizer, source.float_artifact(), source.samples)
     if spec.quantization is not None:
-        return quantizer.quantize_by_choice(spec.quantization, source.float_artifact(), source.samples)
+        return quantizer.quantize_by_choice(spec.quantization, source.float_artifact(), source.calibrated_ranges)
     if spec.base == "fp32" and not spec.converter:
         return source.float_artifact()
     from_tensorflow = source.keras_model is not None or source.saved_model
@@ -104,7 +116,9 @@ def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
             raise ValueError(
                 "`converter` settings need a .keras or SavedModel source and a mode of the TFLiteConverter"
             )
-        return quantizer.quantize_mode(spec.base or "", source.float_artifact(), source.samples)
+        return quantizer.quantize_mode(
+            spec.base or "", source.float_artifact(), source.samples, source.calibrated_ranges
+        )
     import tensorflow as tf  # noqa: PLC0415 - seconds to import, not needed for a float .tflite
 
     converter = source.tensorflow_converter()
@@ -191,7 +205,7 @@ def main() -> None:
                 if request["do"] == "load":
                     source, root = load_source(request), request["root"]
                 elif request["do"] == "calibrate":
-                    source.calibration = read_calibration(request["names"], blobs)
+                    source.calibrate(read_calibration(request["names"], blobs))
                 else:
                     made = (convert(source, msgspec.convert(request["recipe"], RecipeSpec), root=root),)
                 answer: dict[str, Any] = {"ok": True, "weight_elements": source.weight_elements()}

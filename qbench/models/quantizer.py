@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from qbench.models.activation_values import signature
+from qbench.models.calibrated_ranges import CalibratedRanges
+from qbench.models.quantization import Quantization
 from qbench.models.quantizer_rules import quantizer_rules
+from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from qbench.models.datasets import Array
-    from qbench.models.quantization import Quantization
+    from qbench.models.activation_values import Samples
 
-    Samples = Callable[[], Iterator[dict[str, Array]]]
+    Ranges = Callable[[], CalibratedRanges]
 
 _ALL = ".*"
 
@@ -31,31 +33,45 @@ def quantize_with(name: str, float_tflite: bytes, samples: Samples) -> bytes:
     make = getattr(recipe, name, None)
     if not callable(make) or name.startswith("_"):
         raise ValueError(f"litert-quantizer has no recipe {name!r}")
-    return _quantize(float_tflite, make(), samples)
+    return _quantize(float_tflite, make(), lambda quantizer: _calibrate(quantizer, float_tflite, samples))
 
 
-def quantize_by_choice(choices: Quantization, float_tflite: bytes, samples: Samples) -> bytes:
-    """Quantize as `choices` say.
+def quantize_by_choice(choices: Quantization, float_tflite: bytes, ranges: Ranges) -> bytes:
+    """Quantize as `choices` say; `ranges` gives those of the same model, and is called only if they are needed.
 
     Raises
     ------
     ValueError
         If the model has nothing that could be quantized so, or an operator that shall stay float is not there.
     """
-    first = choices.calibration_examples or None
-    return _quantize(float_tflite, quantizer_rules(choices, float_tflite), lambda: islice(samples(), first))
+    return _quantize(float_tflite, quantizer_rules(choices, float_tflite), lambda _: ranges().find(choices))
 
 
-def quantize_mode(mode: str, float_tflite: bytes, samples: Samples) -> bytes:
-    """Quantize with one of the built-in modes other than fp32."""
+def quantize_mode(mode: str, float_tflite: bytes, samples: Samples, ranges: Ranges | None = None) -> bytes:
+    """Quantize with one of the built-in modes other than fp32, and with true minima and maxima over all samples.
+
+    `ranges` of the same model and samples spare finding them again.
+    """
+
+    def find(quantizer: Any) -> dict[str, Any]:
+        if len(read_model(float_tflite).subgraphs) > 1:
+            # Inside a loop only the library's own calibration follows.
+            return _calibrate(quantizer, float_tflite, samples)
+        return (ranges() if ranges else CalibratedRanges(float_tflite, samples)).find(Quantization())
+
+    return _quantize(float_tflite, _mode_rules(mode), find)
+
+
+def _mode_rules(mode: str) -> Any:
+    """A recipe of litert-quantizer that does what a built-in mode says."""
     from litert_quantizer import qtyping, recipe, recipe_manager  # noqa: PLC0415 - an optional dependency
 
     if mode == "dynamic":
-        return _quantize(float_tflite, recipe.dynamic_legacy_wi8_afp32(), samples)
+        return recipe.dynamic_legacy_wi8_afp32()
     if mode == "int8":
-        return _quantize(float_tflite, recipe.static_wi8_ai8(), samples)
+        return recipe.static_wi8_ai8()
     if mode == "int16x8":
-        return _quantize(float_tflite, recipe.static_wi8_ai16(), samples)
+        return recipe.static_wi8_ai16()
     manager = recipe_manager.RecipeManager()
     if mode == "fp16":
         manager.add_weight_only_config(
@@ -76,7 +92,7 @@ def quantize_mode(mode: str, float_tflite: bytes, samples: Samples) -> bytes:
         manager.add_quantization_config(_ALL, qtyping.TFLOperationName.ALL_SUPPORTED, _symmetric_activations(qtyping))
     else:
         raise ValueError(f"no mode {mode!r}")
-    return _quantize(float_tflite, manager.get_quantization_recipe(), samples)
+    return manager.get_quantization_recipe()
 
 
 def _symmetric_activations(qtyping: Any) -> Any:
@@ -90,12 +106,13 @@ def _symmetric_activations(qtyping: Any) -> Any:
     )
 
 
-def _quantize(float_tflite: bytes, recipe: Any, samples: Samples) -> bytes:
+def _quantize(float_tflite: bytes, recipe: Any, find: Callable[[Any], dict[str, Any]]) -> bytes:
+    """Carry a recipe of litert-quantizer out; `find` gives the ranges of activations if it needs them."""
     from litert_quantizer.quantizer import Quantizer  # noqa: PLC0415 - an optional dependency
 
     quantizer = Quantizer(float_tflite, recipe)
-    ranges = _calibrate(quantizer, float_tflite, samples) if quantizer.need_calibration else None
-    made = quantizer.quantize(ranges).quantized_model
+    ranges = find(quantizer) if quantizer.need_calibration else None
+    made = quantizer.quantize(ranges, enable_progress_report=False).quantized_model
     if made is None:
         raise ValueError("litert-quantizer returned no model")
     return bytes(made)
@@ -109,21 +126,11 @@ def _calibrate(quantizer: Any, float_tflite: bytes, samples: Samples) -> dict[st
     """
     from litert_quantizer.utils import qsv_utils  # noqa: PLC0415 - an optional dependency
 
-    signature, names = _signature(float_tflite)
+    key, names = signature(float_tflite)
     merged: dict[str, Any] = {}
     for sample in samples():
         named = dict(zip(names, sample.values(), strict=True)) if len(names) == 1 else sample
-        for tensor, range_ in quantizer.calibrate({signature: [named]}, num_threads=1).items():
+        for tensor, range_ in quantizer.calibrate({key: [named]}, num_threads=1).items():
             known = merged.get(tensor)
             merged[tensor] = qsv_utils.min_max_update(known, range_) if known and range_ else (range_ or known)
     return merged
-
-
-def _signature(float_tflite: bytes) -> tuple[str, list[str]]:
-    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - only in the conversion child
-
-    signatures = Interpreter(model_content=float_tflite).get_signature_list()
-    if len(signatures) != 1:
-        raise ValueError(f"litert-quantizer needs a float .tflite with one signature, found {sorted(signatures)}")
-    ((name, parts),) = signatures.items()
-    return name, list(parts["inputs"])
