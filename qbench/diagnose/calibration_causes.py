@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.diagnose.normalisation import input_range_mismatch, mismatch
-from qbench.diagnose.operator_causes import short_name
+from qbench.diagnose.operator_evidence import short_name
 from qbench.diagnose.records import Finding
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def poor_calibration(diagnosis: Diagnosis) -> Iterator[Finding]:
     if report.near_copies:
         said.append(f"{report.near_copies} of {report.examples} examples are nearly evaluation examples")
     if report.duplicate_examples > _CONSTANT * report.examples:
-        said.append(f"{report.duplicate_examples} of {report.examples} examples are there already")
+        said.append(f"{report.duplicate_examples} of {report.examples} examples are copies of others")
     if report.ranges and report.ranges[0].moved_by_subset > _MOVED:
         worst = report.ranges[0]
         said.append(

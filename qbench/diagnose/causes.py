@@ -15,7 +15,8 @@ import msgspec
 from qbench.diagnose.calibration_causes import MODEL_WIDE, differing_calibration, is_symmetric, poor_calibration
 from qbench.diagnose.kernel_causes import differing_kernels, off_the_delegate, slow_operators
 from qbench.diagnose.normalisation import input_range_mismatch
-from qbench.diagnose.operator_causes import Operator, misrepresents, named, operator_findings, short_name
+from qbench.diagnose.operator_causes import misrepresents, operator_findings
+from qbench.diagnose.operator_evidence import Operator, named, short_name
 from qbench.diagnose.records import Finding
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ def _not_finite(diagnosis: Diagnosis) -> Iterator[Finding]:
 def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
     """The operators in order, each with what is known of it and of what it reads."""
     per_channel = {weights.operator for weights in diagnosis.weights if not weights.per_tensor}
+    computed = [report for report in diagnosis.operators if report.number >= 0]  # The others are the inputs.
     bad_tensors: set[int] = set()
     if any(input_range_mismatch(each, symmetric=is_symmetric(graph)) for each in diagnosis.inputs):
         bad_tensors.update(graph.inputs)
-    for report in sorted(diagnosis.operators, key=lambda each: each.number):
+    for report in sorted(computed, key=lambda each: each.number):
         in_graph = graph.operators[report.number]
         outputs = [index for index in in_graph.outputs if index >= 0]
         index = next((each for each in outputs if graph.tensors[each].name == report.output), outputs[0])
@@ -103,7 +105,7 @@ def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
             output=graph.tensors[index],
             examples=diagnosis.examples,
             fed_badly=not bad_tensors.isdisjoint(in_graph.inputs),
-            alone_per_tensor=any(each.operator in per_channel for each in weights),
+            alone_per_tensor=any(each.per_tensor and each.operator in per_channel for each in weights),
         )
         if misrepresents(operator):
             bad_tensors.add(index)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qbench.diagnose.operator_causes import represented, short_name
+from qbench.diagnose.operator_evidence import represented, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.diagnose.operator_causes import named
+from qbench.diagnose.operator_evidence import named
 from qbench.diagnose.records import Finding
 
 if TYPE_CHECKING:

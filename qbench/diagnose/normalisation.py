@@ -16,6 +16,8 @@ _MEAN_DEVIATIONS = 0.5
 _FACTORS = (255.0, 256.0, 128.0, 127.5)
 _NEAR_FACTOR = 0.02
 _NEAR_SYMMETRIC = 0.02
+#: Share of the evaluation values that an input may clip, such as outliers of a percentile calibration.
+_CLIPPED = 0.01
 
 
 def mismatch(input_report: InputReport) -> str:
