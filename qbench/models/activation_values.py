@@ -6,6 +6,7 @@ litert-quantizer's own calibration sees. Nothing but extremes and counts is kept
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,12 @@ class ActivationValues:
             return
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - only in the conversion child
 
-        interpreter = Interpreter(model_content=self._content, num_threads=1, experimental_preserve_all_tensors=True)
+        with warnings.catch_warnings():
+            # It warns of the memory that the values of one example take.
+            warnings.simplefilter("ignore", UserWarning)
+            interpreter = Interpreter(
+                model_content=self._content, num_threads=1, experimental_preserve_all_tensors=True
+            )
         key, inputs = signature(self._content)
         invoke = interpreter.get_signature_runner(key)
         for sample in islice(self._samples(), start, stop):
