@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import qbench.conform.command
+import qbench.explain
 import qbench.trial.command
 from qbench.errors import ConfigError, QbenchError
 
@@ -43,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     qbench.conform.command.add_options(conform)
     conform.set_defaults(run=qbench.conform.command.run_command)
+    explain = commands.add_parser(
+        "explain",
+        help="say why a quantized model answers differently: which operator, and what is wrong with it",
+        description="Holds each operator of a quantized artifact against the float model's, its weights, ranges, "
+        "calibration and kernels, and prints the causes in order, each with its evidence and what to try.",
+    )
+    qbench.explain.add_options(explain)
+    explain.set_defaults(run=qbench.explain.run_command)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -65,28 +65,29 @@ class Gate:
             ),
         )
         add_comparison(benchmark, self._config, self._session, subject)
-        return self._check(verdicts)
+        return self._check(verdicts, "latency")
 
     def size(self, artifact: Artifact | Interpreter | None = None) -> list[MetricVerdict]:
         """Measure the bytes of the artifact, on disk and in memory."""
         subject = self._subject_of(artifact)
-        return self._check(self._measured("size", subject, lambda: self._session.measure_size(subject, self._marked)))
+        verdicts = self._measured("size", subject, lambda: self._session.measure_size(subject, self._marked))
+        return self._check(verdicts, "size")
 
     def structure(self, artifact: Artifact | Interpreter | None = None) -> list[MetricVerdict]:
         """Look inside the artifact: float islands, QUANTIZE and DEQUANTIZE operators, share of integer compute."""
         subject = self._subject_of(artifact)
-        return self._check(
-            self._measured("structure", subject, lambda: self._session.measure_structure(subject, self._marked))
-        )
+        verdicts = self._measured("structure", subject, lambda: self._session.measure_structure(subject, self._marked))
+        return self._check(verdicts, "structure")
 
     def accuracy(
         self, interpreter: Artifact | Interpreter | None = None, dataset: Dataset | None = None
     ) -> list[MetricVerdict]:
         """Evaluate the artifact on the whole dataset."""
         subject = self._subject_of(interpreter)
-        return self._check(
-            self._measured("accuracy", subject, lambda: self._session.measure_accuracy(subject, self._marked, dataset))
+        verdicts = self._measured(
+            "accuracy", subject, lambda: self._session.measure_accuracy(subject, self._marked, dataset)
         )
+        return self._check(verdicts, "accuracy", dataset)
 
     def _subject_of(self, given: Artifact | Interpreter | None) -> Subject:
         subject = (given.subject if given is not None else None) or self._subject
@@ -104,9 +105,10 @@ class Gate:
             self._session.note_error(subject, kind, error)
             raise _failure(f"{subject.id}: {kind}: {error}") from None
 
-    def _check(self, verdicts: list[MetricVerdict]) -> list[MetricVerdict]:
+    def _check(self, verdicts: list[MetricVerdict], kind: str, dataset: Dataset | None = None) -> list[MetricVerdict]:
         if failed := failing(verdicts, accepting=self._session.options.accept is not None):
-            raise _failure(failure_message(failed))
+            why = self._session.why(failed[0].subject, kind, dataset)
+            raise _failure("\n".join(part for part in (failure_message(failed), why) if part))
         return verdicts
 
 

@@ -334,6 +334,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
     latency: LatencySample | None = None
     predictions: bytes = b""
     dataset_digest: str = ""
+    calibration_digest: str = ""
     verdicts: list[MetricVerdict] = msgspec.field(default_factory=list)
     problems: list[str] = msgspec.field(default_factory=list)
 
@@ -347,5 +348,6 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         self.latency = self.latency or other.latency
         self.predictions = self.predictions or other.predictions
         self.dataset_digest = self.dataset_digest or other.dataset_digest
+        self.calibration_digest = self.calibration_digest or other.calibration_digest
         self.verdicts += other.verdicts
         self.problems += other.problems

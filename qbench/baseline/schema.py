@@ -35,6 +35,9 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         Versions of what converted, ran and measured.
     dataset
         SHA-256 of the evaluation examples; empty without a dataset.
+    calibration
+        SHA-256 of the calibration examples that the artifact depends on; empty if it depends on none, or was accepted
+        before this was kept.
     """
 
     reason: str
@@ -42,6 +45,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     accepted_on: str
     tools: dict[str, str]
     dataset: str = ""
+    calibration: str = ""
 
 
 class AcceptedArtifact(msgspec.Struct, frozen=True, kw_only=True):

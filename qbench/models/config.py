@@ -82,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     options: RuntimeOptions = RuntimeOptions()
     contest: ContestConfig = ContestConfig()
     accuracy_evidence: Evidence = "exact"
+    explain: bool = True
     baselines: Path
     cache: Path | None = None
     retired: dict[str, str] = {}
@@ -126,6 +127,7 @@ class _ToolTable(msgspec.Struct, kw_only=True):
     delegate: str = ""
     contest: dict[str, Any] = {}
     accuracy_evidence: Evidence = "exact"
+    explain: bool = True
     baselines: str = "baselines"
     cache: str | None = None
     retired: dict[str, str] = {}
@@ -196,6 +198,7 @@ def parse_config(table: object, *, root: Path) -> Config:
         options=_read_options(tool),
         contest=_read_contest(tool.contest, f"{ROOT_KEY}.contest"),
         accuracy_evidence=tool.accuracy_evidence,
+        explain=tool.explain,
         baselines=root / tool.baselines,
         cache=None if tool.cache is None else root / Path(tool.cache).expanduser(),
         retired=tool.retired,

@@ -99,12 +99,13 @@ def _accept(
     if result.latency is not None:
         latency[fingerprint_id(fingerprint)] = AcceptedLatency(fingerprint=fingerprint, sample=result.latency)
     dataset = result.dataset_digest or (before.provenance.dataset if before else "")
+    calibration = result.calibration_digest or (before.provenance.calibration if before else "")
     baseline = Baseline(
         model=subject.model,
         recipe=subject.recipe,
         artifact=AcceptedArtifact(sha256=artifact.sha256, size_bytes=artifact.size_bytes),
         options=config.options,
-        provenance=msgspec.structs.replace(provenance, dataset=dataset),
+        provenance=msgspec.structs.replace(provenance, dataset=dataset, calibration=calibration),
         metrics={**_unmeasured_metrics(before, result), **result.metrics},
         operators=result.operators or (before.operators if before else {}),
         weight_bytes_by_dtype=result.weight_bytes_by_dtype or (before.weight_bytes_by_dtype if before else {}),

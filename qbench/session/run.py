@@ -25,6 +25,7 @@ from qbench.progress import NoProgress, Progress
 from qbench.records import LatencySample, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
+from qbench.session.blame import Blame
 from qbench.session.inventory import Inventory, take_inventory
 from qbench.session.latency import Latency, LatencyOptions
 from qbench.session.preparation import Datasets, Prepared, prepare, with_references
@@ -34,6 +35,8 @@ from qbench.session.references import References
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qbench.diagnose.records import Diagnosis
+    from qbench.diagnose.run import Effort
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
@@ -83,6 +86,7 @@ class Session:
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
         self._quality = Quality(config, self.references, self.datasets, self.prepared, self.progress)
+        self._blame = Blame(config, self.references, self.datasets, self.prepared, self._quality, self.progress)
         self._latency = Latency(config, self.references, self.datasets, self.prepared, options.latency, self.progress)
 
     @property
@@ -171,6 +175,7 @@ class Session:
         measured = self._quality.measure(subject, dataset)
         result = self.result(subject)
         result.dataset_digest = measured.dataset.digest
+        result.calibration_digest = self._blame.calibration_digest(subject)
         if measured.predictions is not None:
             result.predictions = encode_predictions(measured.predictions)
         verdicts = self._record(subject, "accuracy", measured.metrics, marked, judge=False)
@@ -205,6 +210,20 @@ class Session:
         made = [verdict for verdict in verdicts if verdict is not None]
         result.verdicts += made
         return made
+
+    def diagnose(self, subject: Subject, effort: Effort | None = None) -> Diagnosis:
+        """Explain the subject's artifact: which operator, and what is wrong with it.
+
+        Raises
+        ------
+        QbenchError
+            If there is no float model to hold it against, no dataset, or one of them cannot be used.
+        """
+        return self._blame.diagnose(subject, effort)
+
+    def why(self, subject: Subject, kind: str, dataset: Dataset | None = None) -> str:
+        """Why a gate of the subject failed, as a line; empty if nothing can be said. Never raises."""
+        return self._blame.why(subject, kind, dataset)
 
     def accepted_latency(self, subject: Subject) -> LatencySample | None:
         """The accepted latency of a subject on a machine like this one, None if there is none."""

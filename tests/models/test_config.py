@@ -25,6 +25,7 @@ _ALL_KEYS = """
     delegate = "libmine.so"
     contest = {alpha = 0.01, limit_s = 2.5, run_limit_s = 60, clock = "wall"}
     accuracy_evidence = "significant"
+    explain = false
     baselines = "kept"
     cache = "cached"
     preflight_timeout_s = 5
@@ -95,6 +96,7 @@ class TestWhatIsRead:
         )
         assert config.contest == ContestConfig(alpha=0.01, limit_s=2.5, run_limit_s=60.0, clock="wall")
         assert config.accuracy_evidence == "significant"
+        assert not config.explain
         assert (config.baselines, config.cache) == (root / "kept", root / "cached")
         assert (config.preflight_timeout_s, config.conversion_timeout_s) == (5.0, 7.5)
         assert config.retired == {"old-int8": "renamed"}

@@ -40,6 +40,7 @@ _REFUSED = [
     ("delegate", 3, "the integer 3", "a string"),
     ("contest", 3, "the integer 3", "a table"),
     ("accuracy_evidence", "sure", "the string 'sure'", "one of 'exact', 'significant'"),
+    ("explain", "no", "the string 'no'", "true or false"),
     ("contest.alpha", 0, "0.0", "a number between 0 and 1"),
     ("contest.alpha", 1.5, "1.5", "a number between 0 and 1"),
     ("contest.limit_s", 0, "0.0", "a number above 0"),

@@ -1,0 +1,139 @@
+"""A diagnosis as sentences and tables: for a terminal, for a page, and as the one line of a failing test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.text import Text
+
+from qbench.report.operator_table import LEGEND, kernel_rows, operator_rows, print_rows
+from qbench.report.wording import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from qbench.diagnose.records import Diagnosis, Finding
+    from qbench.report.operator_table import Rows
+
+#: Below this, a cause is worth knowing and no reason to act.
+_ALARMING = 0.25
+_MOST_OPERATORS = 8
+_MOST_RANGES = 3
+NOTHING = "nothing stands out"
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """The worst cause in one sentence; that nothing stands out if there is none."""
+    if not diagnosis.findings:
+        return f"{NOTHING}: {_split(diagnosis)}."
+    worst = diagnosis.findings[0]
+    return f"{worst.where}: {worst.cause}: {worst.evidence}."
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console, *, verbose: bool = False) -> None:
+    """Print causes in order, then what they were found by; all operators and kernels if `verbose`."""
+    console.print(Text(_title(diagnosis), style="bold"))
+    for line in _overview(diagnosis):
+        console.print(Text(line))
+    console.print()
+    if not diagnosis.findings:
+        console.print(Text(f"Causes: {NOTHING}.", style="green"))
+    for number, finding in enumerate(diagnosis.findings, 1):
+        style = "bold red" if finding.severity >= _ALARMING else "bold"
+        console.print(Text(f"{number}. {finding.cause}: {finding.where}", style=style))
+        console.print(Padding(Text(f"{_sentence(finding.evidence)}\nTry: {_sentence(finding.advice)}"), (0, 0, 0, 3)))
+    for title, rows in _tables(diagnosis, verbose=verbose):
+        console.print()
+        console.print(Text(title, style="bold"))
+        print_rows(rows, console)
+    if diagnosis.operators:
+        console.print(Text(LEGEND, style="dim"))
+    console.print()
+    for remark in _remarks(diagnosis, verbose=verbose):
+        console.print(Text(remark))
+
+
+def markdown(diagnosis: Diagnosis) -> str:
+    """The same as a page in Markdown, with all operators."""
+    lines = [f"**{_title(diagnosis)}**", "", *(f"- {line}" for line in _overview(diagnosis)), ""]
+    if not diagnosis.findings:
+        lines.append(f"Causes: {NOTHING}.")
+    lines += [_markdown_finding(number, finding) for number, finding in enumerate(diagnosis.findings, 1)]
+    for title, (names, rows) in _tables(diagnosis, verbose=True):
+        lines += ["", f"**{title}**", "", _line(names), _line(["---"] * len(names)), *(_line(row) for row in rows)]
+    legend = ["", f"{LEGEND}."] if diagnosis.operators else []
+    remarks = [f"- {remark}" for remark in _remarks(diagnosis, verbose=True)]
+    return "\n".join([*lines, *legend, "", *remarks]).rstrip() + "\n"
+
+
+def _title(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.subject.id} against its float model"
+
+
+def _overview(diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"{_split(diagnosis)}."
+    yield f"{diagnosis.examples:,} examples looked at closely, {diagnosis.flips:,} of which flip."
+    if diagnosis.times:
+        ours = sum(each.nanoseconds for each in diagnosis.times)
+        floats = sum(each.nanoseconds for each in diagnosis.float_times)
+        against = f", {format_time(floats)} in float" if floats else ""
+        yield f"Time in operators: {format_time(ours)} an invoke{against}."
+    if diagnosis.changes:
+        yield f"Since it was accepted: {'; '.join(diagnosis.changes)}."
+
+
+def _split(diagnosis: Diagnosis) -> str:
+    """What quantization flips, and what other kernels do with the same artifact."""
+    flips = f"quantization: {diagnosis.evaluated_flips:,} of {diagnosis.evaluated:,} predictions flip"
+    if not diagnosis.families:
+        return flips
+    worst = max(diagnosis.families, key=lambda family: family.flips)
+    where = f" ({worst.family})" if worst.flips else ""
+    return f"{flips}; kernels: {worst.flips:,} of {diagnosis.examples:,} flip on others{where}"
+
+
+def _tables(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[tuple[str, Rows]]:
+    if diagnosis.operators:
+        most = len(diagnosis.operators) if verbose else _MOST_OPERATORS
+        shown = min(most, len(diagnosis.operators))
+        which = "All" if shown == len(diagnosis.operators) else f"The {shown} worst of {len(diagnosis.operators)}"
+        yield f"{which} operators", operator_rows(diagnosis, most)
+    if verbose and diagnosis.times:
+        yield "Kernels that ran", kernel_rows(diagnosis)
+
+
+def _remarks(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[str]:
+    calibration = diagnosis.calibration
+    if calibration is not None:
+        text = f"Calibration: {calibration.examples:,} examples, {calibration.digest[:12]}"
+        if calibration.ranges:
+            worst = calibration.ranges[0]
+            text += f"; ranges move by up to {worst.moved_by_subset:.0%} from one half to the other"
+        yield f"{text}."
+        for each in calibration.ranges[: _MOST_RANGES if verbose else 0]:
+            yield (
+                f"  {each.tensor.partition(';')[0]}: {each.low:.4g}..{each.high:.4g}, moves by "
+                f"{each.moved_by_subset:.0%} by subset, by {each.moved_by_order:.0%} by order of a moving average"
+            )
+    for unmatched in diagnosis.unmatched:
+        yield f"Not compared: {unmatched}"
+    for note in diagnosis.notes:
+        yield f"Not known: {note}"
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+def _markdown_finding(number: int, finding: Finding) -> str:
+    return (
+        f"{number}. **{finding.cause}: {finding.where}**  \n   {_sentence(finding.evidence)}  \n"
+        f"   Try: {_sentence(finding.advice)}"
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

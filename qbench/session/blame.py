@@ -1,0 +1,168 @@
+"""From a declared model and recipe to what explains them: in full for a command, in one line for a failing test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qbench.diagnose.changes import artifact_changes
+from qbench.diagnose.run import Case, Effort, diagnose
+from qbench.errors import ConfigError, DatasetError, MeasurementError, QbenchError
+from qbench.measure.accuracy import choose_output
+from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.records import Subject
+from qbench.report.explanation import headline
+from qbench.runtime.interpreter import open_interpreter
+from qbench.tflite.reader import read_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    import numpy.typing as npt
+
+    from qbench.diagnose.records import Diagnosis
+    from qbench.models.config import Config
+    from qbench.models.datasets import Dataset
+    from qbench.progress import Progress
+    from qbench.session.preparation import Datasets, Prepared
+    from qbench.session.quality import Quality
+    from qbench.session.references import References
+
+    Array = npt.NDArray[Any]
+
+#: What a failing test may cost: enough to name an operator, and no more than its reader waits for anyway.
+_QUICK = Effort(examples=64, flips_alone=12, kernels=False, calibration=False, limit_s=10.0)
+
+
+class Blame:
+    """Explains the subjects of a run.
+
+    Parameters
+    ----------
+    prepared
+        Gives the artifact of a subject; raises `QbenchError` if there is none.
+    quality
+        Has measured accuracy, or does it now: its predictions say which examples flip.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        references: References,
+        datasets: Datasets,
+        prepared: Callable[[Subject], Prepared],
+        quality: Quality,
+        progress: Progress,
+    ) -> None:
+        self._config = config
+        self._references = references
+        self._datasets = datasets
+        self._prepared = prepared
+        self._quality = quality
+        self._progress = progress
+
+    def diagnose(self, subject: Subject, effort: Effort | None = None, dataset: Dataset | None = None) -> Diagnosis:
+        """Hold the subject's artifact against its float model, and against what was accepted of it.
+
+        Raises
+        ------
+        ConfigError
+            If the subject is the float model itself, or there is none.
+        DatasetError
+            If the model declares no dataset, or it does not fit.
+        QbenchError
+            If an artifact cannot be used.
+        """
+        return diagnose(self._case(subject, dataset), effort, self._progress)
+
+    def why(self, subject: Subject, kind: str, dataset: Dataset | None = None) -> str:
+        """Why a gate failed, as a line with the command that says more; empty if that is switched off.
+
+        Parameters
+        ----------
+        kind
+            ``accuracy``, ``structure``, ``latency`` or ``size``.
+
+        Notes
+        -----
+        The verdict stands whatever becomes of this: an error here is what the line says, and is never raised.
+        """
+        if not self._config.explain:
+            return ""
+        command = f"More: qbench explain {subject.model} {subject.recipe}"
+        try:
+            cause = self._cause(subject, kind, dataset)
+        except Exception as error:  # noqa: BLE001 - a verdict must not depend on whether it can be explained
+            return f"Why: not found out ({type(error).__name__}: {error})."
+        return f"Why: {cause} {command}" if cause else ""
+
+    def _cause(self, subject: Subject, kind: str, dataset: Dataset | None) -> str:
+        """The worst cause of a failure of accuracy; of any other the fact, which is what differs from the accepted."""
+        if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE:
+            return headline(self.diagnose(subject, _QUICK, dataset))
+        changes = self.changes(subject)
+        return f"since it was accepted: {'; '.join(changes)}." if changes else ""
+
+    def changes(self, subject: Subject) -> tuple[str, ...]:
+        """What differs from the accepted artifact and from its calibration; empty if nothing does or nothing was."""
+        baseline, accepted = self._references.baseline(subject), self._references.artifact(subject)
+        prepared = self._prepared(subject)
+        if baseline is None or accepted is None or baseline.artifact.sha256 == prepared.artifact.sha256:
+            return ()
+        changes = list(artifact_changes(read_model(accepted), read_model(prepared.content)))
+        calibration = self.calibration_digest(subject)
+        if baseline.provenance.calibration and calibration != baseline.provenance.calibration:
+            was = baseline.provenance.calibration[:12]
+            changes.insert(0, f"another calibration set ({calibration[:12] or 'none'}, was {was})")
+        return tuple(changes)
+
+    def calibration_digest(self, subject: Subject) -> str:
+        """SHA-256 of the calibration examples that the artifact depends on; empty if it depends on none."""
+        dataset = self._datasets.of(subject.model)
+        return dataset.calibration_digest if dataset is not None and self._calibrates(subject) else ""
+
+    def _case(self, subject: Subject, dataset: Dataset | None) -> Case:
+        model = self._config.models[subject.model]
+        floats = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
+        if subject == floats:
+            raise ConfigError(subject.id, found="the float model", expected="a recipe, to compare with it")
+        if model.source.given_recipes and REFERENCE_RECIPE not in model.source.given_recipes:
+            key = f"tool.qbench.models.{subject.model}.source"
+            raise ConfigError(key, found="no fp32 artifact", expected="one, to hold the others against")
+        given = dataset or self._datasets.of(subject.model)
+        if given is None:
+            raise DatasetError(f"the model {subject.model!r} declares no dataset, and nothing can be explained without")
+        reference, prepared = self._prepared(floats), self._prepared(subject)
+        return Case(
+            subject=subject,
+            float_content=reference.content,
+            content=prepared.content,
+            dataset=given,
+            options=self._config.options,
+            float_output=self._output(reference.content, subject.model),
+            output=self._output(prepared.content, subject.model),
+            calibrated=self._calibrates(subject),
+            predictions=self._predictions(floats, subject, given),
+            changes=self.changes(subject),
+        )
+
+    def _calibrates(self, subject: Subject) -> bool:
+        """Whether the artifact's ranges come from the dataset; nobody knows where those of a given file come from."""
+        given = self._config.models[subject.model].source.given_recipes
+        return not given and self._config.recipes[subject.recipe].calibrated
+
+    def _output(self, content: bytes, model: str) -> int:
+        try:
+            return choose_output(
+                open_interpreter(content, self._config.options).outputs, self._config.models[model].output
+            )
+        except MeasurementError:
+            return 0  # Several outputs, and metrics that read them all: predictions are of none.
+
+    def _predictions(self, floats: Subject, subject: Subject, dataset: Dataset) -> tuple[Array, Array] | None:
+        """Predictions of both on all examples; None if there are none, or an output is no number."""
+        try:
+            theirs, ours = (self._quality.measure(each, dataset).predictions for each in (floats, subject))
+        except QbenchError:
+            return None
+        return None if theirs is None or ours is None else (theirs, ours)
