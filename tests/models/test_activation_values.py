@@ -139,7 +139,7 @@ class TestRefused:
         x, body = graph.tensor("x", [1, 2]), Graph(graph)
         inner = body.tensor("inner", [1, 2])
         body.build([inner], [inner])
-        with pytest.raises(ValueError, match="with 2 subgraphs .loops or branches., expected one"):
+        with pytest.raises(ValueError, match=r"with 2 subgraphs \(loops or branches\), expected one"):
             ActivationValues(graph.build([x], [x]), by_one(features(0, 1)))
 
 
