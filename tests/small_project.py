@@ -30,6 +30,8 @@ _FOREIGN = ("CI", "NO_COLOR", "FORCE_COLOR", "PYTEST_", "GIT_", "PYTHONDONTWRITE
 #: No verdict may depend on how fast this machine is: any latency is tolerated, and a little evidence is enough.
 _CONTESTS = "tolerance.latency = 1000.0\ncontest = {alpha = 0.4, limit_s = 60.0}"
 
+_POWER = "power: "
+
 _OPTIONS = ("--benchmark-max-time=0.001", "--benchmark-min-rounds=2")
 
 #: 64 examples that the float model classifies; labels are what it says, so its accuracy is 1.
@@ -227,8 +229,13 @@ def rows(result: pytest.RunResult) -> dict[str, str]:
 
 
 def told(result: pytest.RunResult) -> list[str]:
-    """What is said below the table."""
-    return result.outlines[_table(result)[1] : -1]
+    """What is said below the table, but for what so few examples cannot tell: see `poor_power`."""
+    return [line for line in result.outlines[_table(result)[1] : -1] if not line.startswith(_POWER)]
+
+
+def poor_power(result: pytest.RunResult) -> list[str]:
+    """What is said of tolerances that the examples cannot resolve."""
+    return [line.removeprefix(_POWER) for line in result.outlines[_table(result)[1] : -1] if line.startswith(_POWER)]
 
 
 def _table(result: pytest.RunResult) -> tuple[dict[str, str], int]:

@@ -25,10 +25,8 @@ def format_amount(metric: str, amount: float) -> str:
     return f"{amount:.6g}"
 
 
-def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None) -> str:
+def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None, *, of: str = "that") -> str:
     """A tolerance as it was declared, and what it comes to.
-
-    It follows the reference in a sentence, so that "of that" is of the reference.
 
     Parameters
     ----------
@@ -36,13 +34,15 @@ def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None)
         In the terms of the metric's changes.
     allowance
         What that came from, None for a plain number.
+    of
+        How the reference is called; "that" behind its value.
     """
     here = format_amount(metric, tolerance)
     if allowance is None or (allowance.relative is None and allowance.errors is None):
         return here
     said = [] if allowance.absolute is None else [format_amount(metric, allowance.absolute)]
     if allowance.relative is not None:
-        said.append(f"{format_share(allowance.relative)} of that")
+        said.append(f"{format_share(allowance.relative)} of {of}")
     if allowance.errors is not None:
         said.append(f"{format_share(allowance.errors)} more errors")
     none = ", as it has no errors" if allowance.errors and not tolerance else ""

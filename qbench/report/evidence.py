@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qbench.judge.resolution import finer_than_an_example
 from qbench.records import Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:
     )
     if verdict.tolerance is not None:
         said += f" A true drop of {_points(paired.found)} points or more is found in four of five such sets."
-        if 0 < verdict.tolerance * paired.examples < 1:
+        if finer_than_an_example(paired.examples, verdict.tolerance):
             said += f" The tolerance is finer than one of {paired.examples} examples can tell."
     if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and paired.finding == "inconclusive":
         needed = "no number of examples decides" if paired.needed is None else f"about {paired.needed:,} would decide"

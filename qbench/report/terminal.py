@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qbench.records import Subject, Verdict
+from qbench.report.power import power_sentences
 from qbench.report.wording import details, format_size, format_time, sentences
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def render(
     verbose: bool,
     stream: TextIO,
 ) -> None:
-    """Print the table of a run, and a sentence for every verdict that a reader has to know.
+    """Print the table of a run, and a sentence for all that a reader has to know: verdicts, and what they cannot tell.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def render(
     shown = [verdict for verdict in verdicts if verbose or not verdict.verdict.green]
     for word, text in sentences(sorted(shown, key=lambda verdict: list(Verdict).index(verdict.verdict))):
         console.print(Text(f"{word}: ", style=_STYLES[word]).append(text, style="default not bold"))
+    for text in power_sentences(verdicts):
+        console.print(Text("power: ", style="yellow").append(text, style="default"))
 
 
 def headline(verdicts: Sequence[MetricVerdict]) -> str:
