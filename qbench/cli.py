@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import qbench.conform.command
 import qbench.explain
 import qbench.trial.command
+import qbench.tune.command
 from qbench.errors import ConfigError, QbenchError
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     qbench.conform.command.add_options(conform)
     conform.set_defaults(run=qbench.conform.command.run_command)
+    tune = commands.add_parser(
+        "tune",
+        help="search for the cheapest recipe of a model that passes",
+        description="Tries ways to quantize a model, measures each as the gate does, and prints the cheapest that "
+        "passes the model's tolerances, what it costs, and the lines of [tool.qbench] to paste.",
+    )
+    qbench.tune.command.add_options(tune)
+    tune.set_defaults(run=qbench.tune.command.run_command)
     explain = commands.add_parser(
         "explain",
         help="say why a quantized model answers differently: which operator, and what is wrong with it",

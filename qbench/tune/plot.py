@@ -1,0 +1,120 @@
+"""A search as a picture: what each recipe loses, against its size and its latency."""
+
+from __future__ import annotations
+
+import io
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from qbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qbench.tune.records import Outcome
+    from qbench.tune.result import Tuning
+
+_WIDTH_IN, _HEIGHT_IN = 11.0, 4.6
+
+# Okabe and Ito's colours, which also colour-blind readers tell apart.
+_PASSES, _FAILS, _CHOSEN = "#0072B2", "#999999", "#D55E00"
+_INK, _FAINT = "#222222", "#BBBBBB"
+
+#: Drops this many times the tolerance are drawn at the edge: a recipe that lost everything says no more than that.
+_MOST_TOLERANCES = 8.0
+
+
+def require_matplotlib() -> None:
+    """Say what to install before anything is measured in vain.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise ConfigError(
+            "qbench tune --plot",
+            found="no matplotlib",
+            expected="the extra: pip install 'qbench[trial]'; or leave --plot out and keep --json",
+        )
+
+
+def plot_tuning(tuning: Tuning) -> bytes:
+    """The picture as SVG: the drop against bytes, and against microseconds.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed, or nothing was measured.
+    """
+    require_matplotlib()
+    import matplotlib as mpl  # noqa: PLC0415 - an optional dependency
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    if not any(outcome.measured for outcome in tuning.outcomes):
+        raise ConfigError("qbench tune --plot", found="no recipe that could be measured", expected="at least one")
+    style = {
+        "svg.fonttype": "none",  # Text stays text: it can be searched, and read aloud.
+        "svg.hashsalt": "qbench",  # The same search is the same file.
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": _INK,
+    }
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        _draw(left, tuning, lambda outcome: outcome.size_bytes / 1000)
+        left.set_xlabel("artifact in kB")
+        left.set_ylabel("drop against fp32 in points (less is better)")
+        _draw(right, tuning, _microseconds)
+        right.set_xlabel("invoke in us, where it was measured")
+        figure.legend(*left.get_legend_handles_labels(), frameon=False, ncols=5, loc="outside upper center", fontsize=9)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "qbench tune"})
+    return buffer.getvalue()
+
+
+def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) -> None:
+    tolerance = _tolerance(tuning.outcomes)
+    most = 100 * _MOST_TOLERANCES * (tolerance or 0.01)
+    for passes, colour, label in ((False, _FAILS, "fails"), (True, _PASSES, "passes")):
+        points = [
+            (x, min(100 * each.drop, most))
+            for each in tuning.outcomes
+            if each.measured and each.passes == passes and (x := cost(each)) is not None
+        ]
+        axes.scatter(*_columns(points), s=26, color=colour, alpha=0.8, linewidths=0, zorder=2, label=label)
+    front = sorted(
+        (x, min(100 * each.drop, most)) for each in map(tuning.outcome, tuning.front) if (x := cost(each)) is not None
+    )
+    axes.scatter(*_columns(front), s=70, facecolors="none", edgecolors=_INK, linewidths=1, zorder=3, label="the front")
+    for number, colour, marker, label in (
+        (tuning.start, _INK, "s", "start"),
+        (tuning.cheapest, _CHOSEN, "*", "cheapest that passes"),
+    ):
+        if number is not None and (x := cost(tuning.outcome(number))) is not None:
+            y = min(100 * tuning.outcome(number).drop, most)
+            axes.scatter([x], [y], s=120 if marker == "*" else 40, color=colour, marker=marker, zorder=4, label=label)
+    if tolerance is not None:
+        axes.axhline(100 * tolerance, color=_CHOSEN, linewidth=1.2, linestyle="--", zorder=1)
+        axes.annotate(
+            f"tolerance {100 * tolerance:g}", (1, 100 * tolerance), xycoords=("axes fraction", "data"), ha="right"
+        )
+    axes.grid(color=_FAINT, linewidth=0.4, zorder=0)
+
+
+def _microseconds(outcome: Outcome) -> float | None:
+    if outcome.latency is None or outcome.latency.candidate_ns is None:
+        return None
+    return outcome.latency.candidate_ns / 1000
+
+
+def _tolerance(outcomes: Sequence[Outcome]) -> float | None:
+    worst = [each.worst for each in outcomes if each.measured and each.worst is not None]
+    return worst[0].tolerance if worst else None
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]

@@ -1,0 +1,145 @@
+"""What a search may try: for each knob the values to choose from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
+
+from qbench.errors import ConfigError
+from qbench.models import quantization
+from qbench.tune.points import PLAIN, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Only = Literal["int8", "int16"]
+
+_FLOAT_OPERATORS = "float_operators"
+
+#: A network of which more operators stay float is hardly quantized any more.
+_MOST_FLOAT_OPERATORS = 8
+
+#: What `--only` allows: arithmetic on integers alone, with activations of so many bits.
+_ONLY: Mapping[Only, Mapping[str, tuple[Any, ...]]] = {
+    "int8": {"activations": ("int8",), _FLOAT_OPERATORS: (0,)},
+    "int16": {"activations": ("int16",), _FLOAT_OPERATORS: (0,)},
+}
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search may try.
+
+    Attributes
+    ----------
+    values
+        For each knob the values to choose from, the plainest first; of `float_operators`, how many there may be.
+    fixed
+        The knobs that were restricted, which a recipe from elsewhere has to keep to as well.
+    """
+
+    values: dict[str, tuple[Any, ...]]
+    fixed: tuple[str, ...] = ()
+
+    @property
+    def most_float_operators(self) -> int:
+        """How many operators may stay float."""
+        return int(max(self.values[_FLOAT_OPERATORS]))
+
+    def allows(self, point: Point | None) -> bool:
+        """Whether a point keeps to what is fixed; None, a recipe that is no point, only where nothing is."""
+        if point is None:
+            return not self.fixed
+        return all(
+            len(point.float_operators) <= self.most_float_operators
+            if name == _FLOAT_OPERATORS
+            else getattr(point, name) in self.values[name]
+            for name in self.fixed
+        )
+
+    def nearest(self, point: Point | None) -> Point:
+        """The point with each value that the space does not have replaced by the plainest that it has."""
+        point = point or PLAIN
+        moved = {
+            name: self.values[name][0]
+            for name in self.fixed
+            if name != _FLOAT_OPERATORS and getattr(point, name) not in self.values[name]
+        }
+        return point.changed(**moved, float_operators=point.float_operators[: self.most_float_operators])
+
+    def others(self, point: Point, name: str) -> list[Point]:
+        """The points of the space that differ from `point` in the knob `name`, as `values` has them."""
+        moved = dict.fromkeys(point.changed(**{name: value}) for value in self.values[name])
+        return [each for each in moved if each != point and self.allows(each)]
+
+
+def whole_space(*, calibration_examples: int) -> Space:
+    """Everything that can be tried with so many calibration examples."""
+    sizes = (0, calibration_examples // 2, calibration_examples // 5)
+    return Space(
+        values={
+            "weights": get_args(quantization.Weights),
+            "granularity": get_args(quantization.Granularity),
+            "weight_ranges": get_args(quantization.WeightRanges),
+            "activations": get_args(quantization.Activations),
+            "symmetric": (False, True),
+            "calibration": get_args(quantization.Calibration),
+            "percentile": (99.99, 99.9, 99.999),
+            "calibration_examples": tuple(dict.fromkeys(sizes)),
+            _FLOAT_OPERATORS: (0, _MOST_FLOAT_OPERATORS),
+        }
+    )
+
+
+def restrict(space: Space, fixes: Iterable[str], only: Only | None) -> Space:
+    """The space that ``--fix NAME=VALUE[,VALUE...]`` and ``--only`` leave.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is no knob, a value that the knob cannot have, or restrictions that leave nothing.
+    """
+    given: dict[str, tuple[Any, ...]] = dict(_ONLY[only]) if only else {}
+    for fix in fixes:
+        name, _, text = fix.partition("=")
+        if name not in space.values or not text:
+            known = ", ".join(space.values)
+            raise ConfigError("--fix", found=repr(fix), expected=f"NAME=VALUE, with NAME one of {known}")
+        chosen = tuple(_value(name, each, space) for each in text.split(","))
+        if name in given:
+            before = given[name]
+            chosen = tuple(value for value in chosen if value in before)
+            if not chosen:
+                listed = ", ".join(map(_text, before))
+                raise ConfigError("--fix", found=f"{fix!r} where {name} may be {listed} alone", expected="one of those")
+        given[name] = chosen
+    return Space(values={**space.values, **given}, fixed=tuple(dict.fromkeys((*space.fixed, *given))))
+
+
+def _value(name: str, text: str, space: Space) -> Any:
+    """What `text` means as a value of a knob."""
+    known = space.values[name]
+    if name in {"percentile", "calibration_examples", _FLOAT_OPERATORS}:
+        return _number(name, text)
+    by_text = {_text(value): value for value in known}
+    if text not in by_text:
+        raise ConfigError("--fix", found=f"{name}={text}", expected=f"one of {', '.join(by_text)}")
+    return by_text[text]
+
+
+def _number(name: str, text: str) -> float:
+    """A number that the knob can have, whether or not a search would come upon it."""
+    percentile = name == "percentile"
+    try:
+        value: float = float(text) if percentile else int(text)
+    except ValueError:
+        value = -1
+    if not (50 < value <= 100 if percentile else value >= 0):  # noqa: PLR2004 - half of a range is no range
+        expected = "above 50 and at most 100" if percentile else "a whole number of at least 0"
+        raise ConfigError("--fix", found=f"{name}={text}", expected=expected)
+    return value
+
+
+def _text(value: Any) -> str:
+    """A value as TOML has it, without quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
