@@ -24,6 +24,7 @@ from scipy.stats import norm
 
 from qbench.errors import MeasurementError
 from qbench.judge.paired import ALPHA
+from qbench.judge.power import POWER
 from qbench.records import BootstrapSummary
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     import numpy.typing as npt
+
+    from qbench.records import Evidence
 
     Array = npt.NDArray[Any]
 
@@ -226,16 +229,21 @@ def _acceleration(left_out: Array) -> float:
     return float((influence**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
 
 
-def summarize(replicates: Replicates, margin: float, *, alpha: float = ALPHA) -> BootstrapSummary:
+def summarize(
+    replicates: Replicates, margin: float, *, evidence: Evidence = "exact", alpha: float = ALPHA
+) -> BootstrapSummary:
     """All of it as a record: what a verdict with the tolerance `margin`, in the metric's unit, carries.
 
-    How many examples would decide, and which true change is found, are of the normal distribution with the standard
-    error of the resamples: ``(z_alpha + z_power) * error``, with a power of 80%.
+    How many examples would decide, and which true change the gate fails with a probability of 80%, are of the normal
+    distribution with the standard error of the resamples: ``(z_alpha + z_power) * error`` from the margin; without
+    ``z_alpha`` where, by the `evidence` ``exact``, the examples themselves decide.
     """
     low, high = bca_interval(replicates, confidence=1 - 2 * alpha)
     finding: Literal["within", "beyond", "inconclusive"]
     finding = "beyond" if low > margin else "within" if high < margin else "inconclusive"
-    reach = float(norm.ppf(1 - alpha) + norm.ppf(0.8)) * float(np.std(replicates.resampled))
+    error = float(np.std(replicates.resampled))
+    power = error * float(norm.ppf(POWER))
+    reach = power + error * float(norm.ppf(1 - alpha))
     return BootstrapSummary(
         examples=replicates.examples,
         resamples=len(replicates.resampled),
@@ -244,7 +252,7 @@ def summarize(replicates: Replicates, margin: float, *, alpha: float = ALPHA) ->
         confidence=1 - 2 * alpha,
         finding=finding,
         needed=_needed(reach, replicates, margin),
-        found=margin + reach,
+        found=margin + (power if evidence == "exact" else reach),
     )
 
 

@@ -72,6 +72,9 @@ METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
 #: What is compared with fp32 of the same run instead of with the baseline.
 ACCURACY_DROP = Metric(name="accuracy_drop", unit="", direction="higher")
 TOP_K_DROP = Metric(name="top_k_accuracy_drop", unit="", direction="higher")
+#: What a class or group lost, against fp32 and against the baseline.
+SLICE_DROP = "slice_drop"
+SLICE_REGRESSION = "slice_regression"
 LATENCY_METRIC = Metric(name=LATENCY, unit="ns", direction="lower", relative=True, exact=False)
 
 #: Names that a user's own metric must not take: those of metrics here, and of tolerances, which it would inherit.
@@ -79,6 +82,11 @@ RESERVED_NAMES = frozenset(
     {gated.metric.name for kind in METRICS_BY_KIND.values() for gated in kind}
     | {ACCURACY_DROP.name, TOP_K_DROP.name, LATENCY, *Tolerance.__struct_fields__}
 )
+
+
+def drop_of(metric: Metric) -> Metric:
+    """What a user's own metric is called where it is compared with fp32 of the same run."""
+    return msgspec.structs.replace(metric, name=f"{metric.name}_drop")
 
 
 def kind_of(name: str) -> str:

@@ -21,12 +21,14 @@ import msgspec
 import numpy as np
 
 from qbench.judge.paired import PairedCounts, mcnemar_p_value
-from qbench.records import SliceChange, SlicesSummary
+from qbench.records import MetricVerdict, SliceChange, SlicesSummary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from qbench.records import Against, Subject
 
     Array = npt.NDArray[Any]
 
@@ -35,6 +37,9 @@ ALPHA = 0.05
 
 #: With fewer flips than this, all of them one way are no evidence: ``2 * 0.5**flips`` is above `ALPHA`.
 LEAST_FLIPS = math.ceil(math.log2(2 / ALPHA))
+
+#: As of the gate: a drop that is the tolerance but for rounding is within it.
+_ROUNDING_SHARE = 1e-6
 
 
 def compare_slices(
@@ -88,3 +93,48 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
+
+
+def judge_slices(
+    subject: Subject, slices: SlicesSummary | None, *, metric: str, tolerance: float, against: Against
+) -> MetricVerdict:
+    """Judge what slices lost: one that lost more than `tolerance`, and more than chance, fails.
+
+    Parameters
+    ----------
+    slices
+        None if no slice lost more than it won.
+    metric
+        How what is judged is called.
+    tolerance
+        Largest loss of accuracy in any slice, as a share of its examples.
+    """
+    failing = [change for change in slices.worse if change.drop > tolerance * (1 + _ROUNDING_SHARE)] if slices else []
+    return MetricVerdict(
+        subject=subject,
+        metric=metric,
+        verdict=Verdict.FAIL if failing else Verdict.PASS,
+        against=against,
+        change=slices.worst.drop if slices else 0.0,
+        tolerance=tolerance,
+        reason=_reason(slices, failing, tolerance),
+        advice=_ADVICE if failing else "",
+        slices=slices,
+    )
+
+
+def _reason(slices: SlicesSummary | None, failing: Sequence[SliceChange], tolerance: float) -> str:
+    if slices is None:
+        return "no slice lost more than it won"
+    allowed = f"the {100 * tolerance:.4g} points that any may lose"
+    if not failing:
+        return f"no {slices.by} lost more than chance and more than {allowed}"
+    if len(failing) == 1:
+        return f"{slices.by} {failing[0].name} lost more than {allowed}"
+    return f"{len(failing)} of {slices.slices} slices lost more than {allowed}"
+
+
+_ADVICE = (
+    "look at the examples of that slice and calibrate with more like them, try a recipe that loses less, or widen the "
+    "tolerance"
+)

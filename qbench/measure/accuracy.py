@@ -58,6 +58,17 @@ def real_output(evaluation: Evaluation, index: int) -> Array:
     return stored
 
 
+def real_outputs(evaluation: Evaluation) -> dict[str, Array]:
+    """Real values of all outputs by name, each of shape (examples, ...).
+
+    Raises
+    ------
+    MeasurementError
+        If a value is NaN or infinite, or an output's scale or zero point cannot be.
+    """
+    return {spec.name: real_output(evaluation, index) for index, spec in enumerate(evaluation.specs)}
+
+
 def choose_output(specs: tuple[TensorSpec, ...], wanted: str | int | None) -> int:
     """Index of the output that predictions are read from.
 

@@ -8,6 +8,8 @@ from qbench.records import Verdict
 from qbench.report.amounts import SHARES, format_amount, tolerance_phrase
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
+from qbench.report.resamples import bootstrap_sentence
+from qbench.report.slices import slices_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +30,10 @@ def sentence(verdict: MetricVerdict) -> str:
         parts.append(f"{verdict.reason}.")
     if verdict.paired is not None and verdict.paired.lost + verdict.paired.won:
         parts.append(paired_sentence(verdict, verdict.paired))
+    if verdict.bootstrap is not None:
+        parts.append(bootstrap_sentence(verdict, verdict.bootstrap))
+    if verdict.slices is not None:
+        parts.append(slices_sentence(verdict.slices))
     if verdict.contest is not None:
         parts.append(contest_sentence(verdict, verdict.contest))
     if verdict.advice:

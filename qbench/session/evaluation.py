@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qbench.errors import MeasurementError, QbenchError
-from qbench.judge.metrics import ACCURACY, AGREEMENT, RESERVED_NAMES, TOP_K_ACCURACY, GatedMetric
+from qbench.judge.metrics import ACCURACY, AGREEMENT, RESERVED_NAMES, TOP_K_ACCURACY, GatedMetric, drop_of
 from qbench.measure.accuracy import (
     check_labels,
     choose_output,
     is_class_row,
     output_error,
     predictions,
-    real_output,
+    real_outputs,
     top_k_accuracy,
 )
 from qbench.measure.evaluate import Evaluation, evaluate
-from qbench.measure.metrics import call_metric, load_metric
+from qbench.measure.metrics import OwnMetric, OwnValue, call_metric, load_metric
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
 
@@ -38,15 +38,21 @@ if TYPE_CHECKING:
 class Measured:
     """The accuracy of one artifact on one dataset.
 
-    `own_metrics` are the user's; `predictions` has shape (examples,), or is None if the output is not a
-    row of classes.
+    `predictions` has shape (examples,), or is None if the output is not a row of classes. `own` are the user's
+    metrics; `evaluation` is kept where one of them has a value of the whole set alone, which resampling needs.
     """
 
     metrics: dict[str, float]
     predictions: npt.NDArray[Any] | None
     labels: npt.NDArray[Any] | None
     dataset: Dataset
-    own_metrics: tuple[GatedMetric, ...] = field(default=())
+    own: dict[str, tuple[OwnMetric, OwnValue]] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+
+    @property
+    def own_metrics(self) -> tuple[GatedMetric, ...]:
+        """The user's metrics as the gate takes them."""
+        return tuple(GatedMetric(metric=own.metric, tolerance_key=own.metric.name) for own, _ in self.own.values())
 
 
 class Evaluations:
@@ -77,14 +83,14 @@ class Evaluations:
         key = (sha256, dataset.digest, subject)
         if key not in self._measured:
             self._measured[key] = self._evaluate(subject, content, sha256, dataset)
-        return self._measured[key]
+        # Datasets with the same examples may have other groups.
+        return replace(self._measured[key], dataset=dataset)
 
     def _evaluate(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
         model = self._config.models[subject.model]
         evaluation = self._run(subject.id, content, sha256, dataset)
-        for index in range(len(evaluation.specs)):
-            real_output(evaluation, index)
-        metrics, own = self._own_metrics(subject, evaluation, dataset)
+        own = self._own_metrics(subject, evaluation, dataset)
+        metrics = {name: found.value for name, (_, found) in own.items()}
         classified, labels = None, None
         if not own or _classifies(evaluation, dataset, model.output):
             index = choose_output(evaluation.specs, model.output)
@@ -96,22 +102,34 @@ class Evaluations:
                 if model.top_k > 1:
                     metrics[TOP_K_ACCURACY] = top_k_accuracy(evaluation, index, labels, model.top_k)
             metrics |= self._against_reference(subject, evaluation, classified, index, dataset)
-        return Measured(metrics=metrics, predictions=classified, labels=labels, dataset=dataset, own_metrics=own)
+        resampled = any(found.of_examples is None and declared.resample for declared, found in own.values())
+        return Measured(
+            metrics=metrics,
+            predictions=classified,
+            labels=labels,
+            dataset=dataset,
+            own=own,
+            evaluation=evaluation if resampled else None,
+        )
 
     def _own_metrics(
         self, subject: Subject, evaluation: Evaluation, dataset: Dataset
-    ) -> tuple[dict[str, float], tuple[GatedMetric, ...]]:
-        outputs = {spec.name: real_output(evaluation, index) for index, spec in enumerate(evaluation.specs)}
-        values, own = {}, []
+    ) -> dict[str, tuple[OwnMetric, OwnValue]]:
+        outputs = real_outputs(evaluation)  # Also without metrics: an output that is NaN must not be measured.
+        own: dict[str, tuple[OwnMetric, OwnValue]] = {}
         for reference in self._config.models[subject.model].metrics:
-            declared, function = load_metric(reference, key=f"tool.qbench.models.{subject.model}.metrics")
-            if declared.name in RESERVED_NAMES:
-                raise MeasurementError(
-                    f"a metric of your own is called {declared.name!r}, which qbench uses; rename it"
-                )
-            values[declared.name] = call_metric(declared, function, outputs, dataset.labels)
-            own.append(GatedMetric(metric=declared, tolerance_key=declared.name))
-        return values, tuple(own)
+            declared = load_metric(reference, key=f"tool.qbench.models.{subject.model}.metrics")
+            name = declared.metric.name
+            if name in RESERVED_NAMES:
+                raise MeasurementError(f"a metric of your own is called {name!r}, which qbench uses; rename it")
+            if name in own:
+                raise MeasurementError(f"two metrics of your own are called {name!r}; rename one")
+            own[name] = (declared, call_metric(declared, outputs, dataset.labels))
+        if taken := own.keys() & {drop_of(declared.metric).name for declared, _ in own.values()}:
+            raise MeasurementError(
+                f"a metric of your own is called {min(taken)!r}, which is what another has lost against fp32; rename it"
+            )
+        return own
 
     def _run(self, name: str, content: bytes, sha256: str, dataset: Dataset) -> Evaluation:
         key = (sha256, dataset.digest)

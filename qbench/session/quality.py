@@ -9,19 +9,29 @@ import numpy as np
 
 from qbench.errors import BaselineError, DatasetError, MeasurementError, QbenchError
 from qbench.judge.gate import judge, not_judged
-from qbench.judge.metrics import ACCURACY, ACCURACY_DROP, METRICS_BY_KIND, TOP_K_ACCURACY, TOP_K_DROP
+from qbench.judge.metrics import (
+    ACCURACY,
+    ACCURACY_DROP,
+    METRICS_BY_KIND,
+    SLICE_DROP,
+    SLICE_REGRESSION,
+    TOP_K_ACCURACY,
+    TOP_K_DROP,
+    drop_of,
+)
+from qbench.judge.slices import judge_slices
 from qbench.models.recipes import REFERENCE_RECIPE
-from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.records import Against, Metric, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.evaluation import Evaluations, Measured
-from qbench.session.evidence import weighed
+from qbench.session.evidence import Answers, answers, weighed, weighed_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from qbench.judge.tolerance import Tolerance
+    from qbench.judge.tolerance import Allowed, Tolerance
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
     from qbench.progress import Progress
@@ -77,27 +87,31 @@ class Quality:
         return self._judge_baseline(subject, measured, tolerance) + verdicts if baseline else verdicts
 
     def _judge_drop(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
-        if subject.recipe == REFERENCE_RECIPE or ACCURACY not in measured.metrics or tolerance.accuracy_drop is None:
+        judged = _judged_against_fp32(measured, tolerance)
+        slices = tolerance.slice_drop if ACCURACY in measured.metrics else None
+        if subject.recipe == REFERENCE_RECIPE or not (judged or slices is not None):
             return []
         reference = self._evaluations.reference(subject)
         if reference is None:
             reason = "there is no fp32 artifact of the same model to compare with"
-            return [not_judged(subject, ACCURACY_DROP.name, Verdict.NOT_COMPARABLE, reason)]
+            names = [drop.name for _, drop, _ in judged if drop is not TOP_K_DROP]
+            names += [SLICE_DROP] if slices is not None else []
+            return [not_judged(subject, name, Verdict.NOT_COMPARABLE, reason) for name in names]
         fp32 = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
         floats = self._evaluations.of(fp32, reference.content, reference.artifact.sha256, measured.dataset)
-        verdicts = [
-            judge(
+        given = answers(measured, floats.predictions)
+        verdicts = []
+        for name, drop, allowed in judged:
+            verdict = judge(
                 subject,
                 drop,
                 now=measured.metrics[name],
                 reference=floats.metrics[name],
-                tolerance=tolerance.accuracy_drop,
+                tolerance=allowed,
                 against="fp32",
             )
-            for name, drop in ((ACCURACY, ACCURACY_DROP), (TOP_K_ACCURACY, TOP_K_DROP))
-            if name in measured.metrics
-        ]
-        return [self._weighed(verdict, measured, floats.predictions) for verdict in verdicts]
+            verdicts.append(self._weighed(verdict, name, measured, floats, given))
+        return verdicts + _slices(subject, given, SLICE_DROP, slices, "fp32")
 
     def _judge_baseline(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
         gated = (*METRICS_BY_KIND["accuracy"], *measured.own_metrics)
@@ -116,38 +130,86 @@ class Quality:
             reason = "nothing measured of it has a tolerance: the dataset has no labels, so there is agreement alone"
             advice = "give the Dataset labels, or set the tolerance agreement_regression"
             return [not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason, advice=advice)]
-        accepted = None
+        given = None
         try:
             accepted = again.predictions if again else self._references.predictions(subject)
             reason = reason or _flips(accepted, measured)
+            given = answers(measured, accepted)
         except BaselineError as error:
             verdicts.append(not_judged(subject, "predictions", Verdict.ERROR, str(error)))
-        return [self._weighed(_with_reason(verdict, reason), measured, accepted) for verdict in verdicts]
+        verdicts = [
+            self._weighed(_with_reason(verdict, reason), verdict.metric, measured, again, given) for verdict in verdicts
+        ]
+        judged = ACCURACY in measured.metrics and self._references.baseline(subject) is not None
+        slices = tolerance.slice_regression if judged else None
+        return verdicts + _slices(subject, given, SLICE_REGRESSION, slices, "baseline")
 
-    def _weighed(self, verdict: MetricVerdict, measured: Measured, reference: npt.NDArray[Any] | None) -> MetricVerdict:
-        if verdict.metric not in {ACCURACY, ACCURACY_DROP.name}:
+    def _weighed(
+        self, verdict: MetricVerdict, name: str, measured: Measured, reference: Measured | None, given: Answers | None
+    ) -> MetricVerdict:
+        """A verdict on the metric `name` with its evidence."""
+        evidence = self._config.accuracy_evidence
+        if name == ACCURACY:
+            return weighed(verdict, given, evidence)
+        if name not in measured.own or not verdict.change or verdict.tolerance is None:
             return verdict
-        return weighed(
-            verdict,
-            now=measured.predictions,
-            reference=reference,
-            labels=measured.labels,
-            evidence=self._config.accuracy_evidence,
-        )
+        try:
+            reference = reference or self._accepted(verdict.subject, measured.dataset)
+        except QbenchError as error:
+            return msgspec.structs.replace(verdict, reason=f"there is no interval: {error}")
+        return weighed_own(verdict, name, measured, reference, evidence)
 
     def _reevaluated(self, subject: Subject, measured: Measured) -> tuple[Measured | None, str]:
         """The accepted artifact on today's dataset, if that is another than at the baseline."""
         baseline = self._references.baseline(subject)
         if baseline is None or baseline.provenance.dataset == measured.dataset.digest:
             return None, ""
-        content = self._references.artifact(subject)
-        if content is None:
-            raise MeasurementError(f"{baseline.artifact.sha256[:12]}.tflite is not in baselines/artifacts")
+        again = self._accepted(subject, measured.dataset)
+        return again, "the dataset has changed: the accepted artifact was evaluated again on today's"
+
+    def _accepted(self, subject: Subject, dataset: Dataset) -> Measured:
+        """The accepted artifact, evaluated in this run.
+
+        Raises
+        ------
+        QbenchError
+            If it is gone, cannot be used here, or does not fit the dataset.
+        """
+        baseline, content = self._references.baseline(subject), self._references.artifact(subject)
+        if baseline is None or content is None:
+            named = f"{baseline.artifact.sha256[:12]}.tflite" if baseline else "the accepted artifact"
+            raise MeasurementError(f"{named} is not in baselines/artifacts")
         # It ran when it was accepted, which says little about this machine and this version of the runtime.
         with PreflightWorker(self._config.options, limit_s=self._config.preflight_timeout_s) as worker:
             worker.check(content, name=f"the accepted artifact of {subject.id}")
-        again = self._evaluations.of(subject, content, baseline.artifact.sha256, measured.dataset)
-        return again, "the dataset has changed: the accepted artifact was evaluated again on today's"
+        return self._evaluations.of(subject, content, baseline.artifact.sha256, dataset)
+
+
+def _judged_against_fp32(measured: Measured, tolerance: Tolerance) -> list[tuple[str, Metric, Allowed]]:
+    """What was measured and has a tolerance against fp32: its name, what it is called there, and the tolerance."""
+    judged: list[tuple[str, Metric, Allowed]] = []
+    if tolerance.accuracy_drop is not None:
+        drops = ((ACCURACY, ACCURACY_DROP), (TOP_K_ACCURACY, TOP_K_DROP))
+        judged += [(name, drop, tolerance.accuracy_drop) for name, drop in drops if name in measured.metrics]
+    own = (declared.metric for declared, _ in measured.own.values())
+    judged += [
+        (metric.name, drop_of(metric), tolerance.metrics_drop[metric.name])
+        for metric in own
+        if metric.name in tolerance.metrics_drop
+    ]
+    return judged
+
+
+def _slices(
+    subject: Subject, given: Answers | None, metric: str, allowed: float | None, against: Against
+) -> list[MetricVerdict]:
+    """The verdict on what slices lost, if that has a tolerance."""
+    if allowed is None:
+        return []
+    if given is None:
+        reason = f"there are no predictions of {against} on the same examples"
+        return [not_judged(subject, metric, Verdict.NOT_COMPARABLE, reason)]
+    return [judge_slices(subject, given.slices, metric=metric, tolerance=allowed, against=against)]
 
 
 def _flips(accepted: npt.NDArray[Any] | None, measured: Measured) -> str:

@@ -24,6 +24,8 @@ from qbench.judge.bootstrap import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qbench.records import Evidence
+
 
 def difference(mean: np.ndarray, other: np.ndarray) -> float:
     return float(mean - other)
@@ -241,14 +243,17 @@ def test_the_needed_number_decides_in_four_of_five_cases():
     assert 0.65 <= np.mean(decided) <= 0.95
 
 
-def test_the_change_that_is_found_is_found_in_four_of_five_samples():
+@pytest.mark.parametrize("evidence", ["exact", "significant"])
+def test_the_change_that_is_found_is_found_in_four_of_five_samples(evidence: Evidence):
     now, reference = pair(150, noise=0.3)
-    found = summarize(resample_means(now, reference, difference), 0.1).found
+    found = summarize(resample_means(now, reference, difference), 0.1, evidence=evidence).found
     assert found > 0.1
     beyond = []
     for seed in range(80):
         other = pair(150, shift=found, noise=float(np.std(now - reference)), seed=300 + seed)
-        beyond.append(summarize(resample_means(*other, difference, resamples=500), 0.1).finding == "beyond")
+        replicates = resample_means(*other, difference, resamples=500)
+        fails = replicates.change > 0.1 if evidence == "exact" else summarize(replicates, 0.1).finding == "beyond"
+        beyond.append(fails)
     assert 0.65 <= np.mean(beyond) <= 0.95
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import qbench
 from qbench.errors import ConfigError, MeasurementError
-from qbench.measure.metrics import call_metric, load_metric, metric
+from qbench.measure.metrics import OwnMetric, call_metric, load_metric, metric
 from qbench.records import Metric
 
 KEY = "tool.qbench.models.m.metrics"
@@ -42,10 +42,10 @@ def module(tmp_path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_decorated_function_is_loaded_with_what_was_declared(module: str):
-    declared, function = load_metric(f"{module}:mean_error", key=KEY)
-    assert declared == Metric(name="mean_error", unit="px", direction="lower")
-    assert function(np.array([1.0, 3.0]), np.array([0.0, 0.0])) == 2.0
-    assert load_metric(f"{module}:psnr", key=KEY)[0] == Metric(name="psnr_db", unit="dB", direction="higher")
+    own = load_metric(f"{module}:mean_error", key=KEY)
+    assert own.metric == Metric(name="mean_error", unit="px", direction="lower")
+    assert own.function(np.array([1.0, 3.0]), np.array([0.0, 0.0])) == 2.0
+    assert load_metric(f"{module}:psnr", key=KEY).metric == Metric(name="psnr_db", unit="dB", direction="higher")
 
 
 def test_the_decorator_is_public_and_leaves_the_function_as_it_is():
@@ -78,7 +78,11 @@ def test_what_is_not_decorated_is_refused(module: str, name: str):
 
 # --- calling ----------------------------------------------------------------------------------------------
 
-DECLARED = Metric(name="own", unit="", direction="lower")
+
+def own_metric(function, *, direction: str = "lower", **options) -> OwnMetric:
+    return OwnMetric(metric=Metric(name="own", unit="", direction=direction), function=function, **options)
+
+
 ONE, TWO = np.ones(3, np.float32), np.zeros(3, np.float32)
 
 
@@ -90,8 +94,8 @@ def test_one_output_is_given_bare_and_several_by_name():
         return 0
 
     labels = np.arange(3)
-    call_metric(DECLARED, function, {"a": ONE}, labels)
-    call_metric(DECLARED, function, {"a": ONE, "b": TWO}, None)
+    call_metric(own_metric(function), {"a": ONE}, labels)
+    call_metric(own_metric(function), {"a": ONE, "b": TWO}, None)
     assert given[0][0] is ONE
     assert given[0][1] is labels
     assert given[1] == ({"a": ONE, "b": TWO}, None)
@@ -99,15 +103,51 @@ def test_one_output_is_given_bare_and_several_by_name():
 
 @pytest.mark.parametrize("value", [3, np.float32(3), np.float64(3), np.array(3.0)])
 def test_anything_that_is_one_number_is_a_value(value):
-    result = call_metric(DECLARED, lambda *_: value, {"a": ONE}, None)
-    assert type(result) is float
-    assert result == 3.0
+    found = call_metric(own_metric(lambda *_: value), {"a": ONE}, None)
+    assert type(found.value) is float
+    assert (found.value, found.of_examples) == (3.0, None)
+
+
+def test_a_value_for_each_example_is_a_metric_whose_value_is_the_mean():
+    found = call_metric(own_metric(lambda outputs, labels: outputs - labels), {"a": ONE * 4}, np.arange(3))
+    assert found.value == 3.0
+    np.testing.assert_array_equal(found.of_examples, [4.0, 3.0, 2.0])
+
+
+def test_a_metric_may_be_a_function_of_means():
+    own = own_metric(
+        lambda outputs, _: np.stack([outputs, outputs * 4], axis=1), of_mean=lambda mean: mean[1] / mean[0]
+    )
+    found = call_metric(own, {"a": ONE}, None)
+    assert found.value == 4.0
+    assert found.of_examples.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "expected"),
+    [
+        (np.zeros(2), {}, r"gives the shape \(2,\) for 3 examples; expected a number, or an array of shape \(3,\)"),
+        (np.zeros((3, 1)), {}, r"gives the shape \(3, 1\) for 3 examples; expected a number, or an array"),
+        (1.0, {"of_mean": float}, r"gives the shape \(\) for 3 examples; expected an array of shape \(3, \.\.\.\)"),
+        (np.zeros((2, 3)), {"of_mean": float}, r"gives the shape \(2, 3\) for 3 examples; expected an array of shape"),
+    ],
+)
+def test_a_shape_that_is_not_of_the_examples_is_refused(given, options, expected: str):
+    with pytest.raises(MeasurementError, match=f"the metric 'own' {expected}"):
+        call_metric(own_metric(lambda *_: given, **options), {"a": ONE}, None)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_example_without_a_value_is_named(bad: float):
+    values = np.array([1.0, bad, 2.0])
+    with pytest.raises(MeasurementError, match="NaN or infinite for 1 of 3 examples, the first of them example 1"):
+        call_metric(own_metric(lambda *_: values), {"a": ONE}, None)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan")])
 def test_what_is_not_finite_is_refused(value: float):
     with pytest.raises(MeasurementError, match=r"the metric 'own' is -?(nan|inf); expected a finite number"):
-        call_metric(DECLARED, lambda *_: value, {"a": ONE}, None)
+        call_metric(own_metric(lambda *_: value), {"a": ONE}, None)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +155,6 @@ def test_what_is_not_finite_is_refused(value: float):
     [
         (lambda *_: None, "TypeError"),
         (lambda *_: "many", "ValueError"),
-        (lambda *_: np.zeros(2), "TypeError"),
         (lambda outputs, _: outputs["b"], "IndexError"),
         (lambda: 1, "TypeError"),
         (lambda *_: 1 / 0, "ZeroDivisionError: division by zero"),
@@ -123,4 +162,4 @@ def test_what_is_not_finite_is_refused(value: float):
 )
 def test_a_function_that_fails_is_named_with_its_error(function, named: str):
     with pytest.raises(MeasurementError, match=f"the metric 'own' raised {named}"):
-        call_metric(DECLARED, function, {"a": ONE}, None)
+        call_metric(own_metric(function), {"a": ONE}, None)

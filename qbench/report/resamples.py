@@ -1,0 +1,26 @@
+"""What a metric that is no share of right answers means beyond the evaluation set, as a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qbench.records import Verdict
+
+if TYPE_CHECKING:
+    from qbench.records import BootstrapSummary, MetricVerdict
+
+
+def bootstrap_sentence(verdict: MetricVerdict, bootstrap: BootstrapSummary) -> str:
+    """How sure it is that the metric is worse on other examples too; and how many would tell where it is not."""
+    against = "fp32" if verdict.against == "fp32" else "the baseline"
+    said = (
+        f"On other examples like these it is {bootstrap.low:.4g} to {bootstrap.high:.4g} worse than {against} "
+        f"({bootstrap.confidence:.0%} interval, {bootstrap.resamples:,} resamples of {bootstrap.examples:,} examples). "
+        f"A true loss of {bootstrap.found:.4g} or more is found in four of five such sets."
+    )
+    if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and bootstrap.finding == "inconclusive":
+        needed = "no number of examples decides"
+        if bootstrap.needed is not None:
+            needed = f"about {bootstrap.needed:,} examples would decide"
+        said += f" The interval holds the tolerance: {needed}."
+    return said

@@ -1,0 +1,35 @@
+"""Where accuracy was lost, as a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qbench.records import SliceChange, SlicesSummary
+
+#: More slices than this make a sentence that nobody reads.
+_MOST_NAMES = 3
+
+
+def slices_sentence(slices: SlicesSummary) -> str:
+    """The worst slice with its evidence, and what else is surely worse."""
+    worst, count = slices.worst, slices.tested
+    flips = f"{worst.lost} of {worst.examples} lost, {worst.won} won"
+    corrected = f"p = {worst.corrected_p_value:.1g} after correction for {count} slice{'' if count == 1 else 's'}"
+    said = f"Worst slice: {_named(slices, worst)}"
+    if slices.worse:
+        others = [f"{change.name}, {_points(change)}" for change in slices.worse[1 : 1 + _MOST_NAMES]]
+        more = len(slices.worse) - 1 - len(others)
+        also = f" Also worse: {'; '.join(others)}{f' and {more} more' if more else ''}." if others else ""
+        return f"{said} ({flips}; {corrected}).{also}"
+    if worst.corrected_p_value < 1:
+        return f"{said} ({flips}), which may be chance ({corrected})."
+    return f"{said} ({flips}), no more than chance."
+
+
+def _named(slices: SlicesSummary, change: SliceChange) -> str:
+    return f"{slices.by} {change.name}, {_points(change)}"
+
+
+def _points(change: SliceChange) -> str:
+    return f"{100 * change.drop:.3g} points"
