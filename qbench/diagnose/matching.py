@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qbench.diagnose.folding import folded
 from qbench.diagnose.resemblance import Resemblance
 from qbench.diagnose.signals import BRIDGES, Operation, Signals
 from qbench.quant.graph import label
@@ -69,14 +70,15 @@ def match_graphs(quantized: Subgraph, floats: Subgraph) -> Matching:
 
     Neither the names nor the order of tensors and operators matter, unless all else is the same.
     """
-    matcher = _Matcher(Signals(quantized), Signals(floats))
+    left, right = Signals(quantized), Signals(floats)
+    matcher = _Matcher(left, right)
     matcher.run()
     return Matching(
-        quantized=matcher.left,
-        floats=matcher.right,
+        quantized=left,
+        floats=right,
         signals=matcher.signals,
         operators={left: likeness.right.number for left, likeness in matcher.matched.items()},
-        constants={left: likeness.constants for left, likeness in matcher.matched.items()},
+        constants={left: matcher.constants(likeness) for left, likeness in matcher.matched.items()},
         unmatched=tuple(matcher.unmatched()),
     )
 
@@ -85,24 +87,32 @@ class _Matcher:
     """Pairs that spread over two graphs; `left` is the quantized one."""
 
     def __init__(self, left: Signals, right: Signals) -> None:
-        self.left, self.right = left, right
         self.signals: dict[int, int] = {}
         self.matched: dict[int, Likeness] = {}
         self._backward: dict[int, int] = {}
         self._taken: set[int] = set()
-        self._resemblance = Resemblance(left, right)
-        self._of_kind: dict[tuple[object, ...], list[Operation]] = {}
-        for operation in right.operations:
-            self._of_kind.setdefault(operation.kind, []).append(operation)
+        self._look_at(left, right)
         for ends in ("inputs", "outputs"):
             for one, other in _paired_ends(left.graph, right.graph, ends):
                 self._bind(left.signal(one), right.signal(other))
 
     def run(self) -> None:
         """Pair what can be paired, strong evidence first: each weaker kind only where no stronger one is left."""
-        steps: tuple[Callable[[], bool], ...] = (self._spread, self._begin_anew, self._guess_order, self._give_way)
-        while any(step() for step in steps):
+        strong: tuple[Callable[[], bool], ...] = (self._spread, self._begin_anew, self._guess_order)
+        while any(step() for step in strong):
             pass
+        if self._open():
+            self._fold()
+        while any(step() for step in (*strong, self._give_way)):
+            pass
+
+    def constants(self, likeness: Likeness) -> tuple[tuple[int, int], ...]:
+        """Those of its constants that stand in both files, as they are."""
+        return tuple(
+            (one, other)
+            for one, other in likeness.constants
+            if not self.left.is_added(one) and not self.right.is_added(other)
+        )
 
     def unmatched(self) -> Iterator[str]:
         """Operators whose outputs have no counterpart, each with why."""
@@ -116,10 +126,26 @@ class _Matcher:
             if lost:
                 yield f"{number} {label(graph, operator)} ({graph.tensors[lost[0]].name!r}): {self._reason(number)}"
 
+    def _look_at(self, left: Signals, right: Signals) -> None:
+        """Go on with these operations."""
+        self.left, self.right = left, right
+        self._resemblance = Resemblance(left, right)
+        self._of_kind: dict[tuple[object, ...], list[Operation]] = {}
+        for operation in right.operations:
+            self._of_kind.setdefault(operation.kind, []).append(operation)
+
+    def _fold(self) -> None:
+        """Fold what is not paired yet."""
+        free = {operation.number for operation in self.right.operations} - self._taken
+        left = folded(self.left, {operation.number for operation in self._open()})
+        self._look_at(left, folded(self.right, free))
+
     def _reason(self, number: int) -> str:
         if self.left.graph.operators[number].name in BRIDGES:
             return "what it stores or indexes anew has no counterpart in the float model"
-        operation = self.left.producers[self.left.signal(self.left.graph.operators[number].outputs[0])]
+        operation = self.left.producers.get(self.left.signal(self.left.graph.operators[number].outputs[0]))
+        if operation is None:
+            return "the float model has it folded into another operator"
         if not self._of_kind.get(operation.kind):
             return f"the float model has no {operation.name} of these options and this output shape"
         if self._free(operation):

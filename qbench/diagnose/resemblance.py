@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.diagnose.signals import Operand, Operation, Signals
+from qbench.diagnose.signals import COMMUTATIVE, Operand, Operation, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 #: same. Rounding to 8 bits leaves about 0.01, to 4 bits 0.15; other weights of the same kind are 1.4 apart.
 _CLOSE = 0.35
 
-#: Operators whose two inputs may be swapped.
-_COMMUTATIVE = frozenset(
-    {"ADD", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "EQUAL", "NOT_EQUAL", "LOGICAL_AND", "LOGICAL_OR"}
-)
 _SWAPPABLE = 2
 
 
@@ -68,7 +64,7 @@ class Resemblance:
         key = left.number, right.number
         if key not in self._found:
             orders = [right.operands]
-            if left.name in _COMMUTATIVE and len(right.operands) == _SWAPPABLE and len(set(right.operands)) > 1:
+            if left.name in COMMUTATIVE and len(right.operands) == _SWAPPABLE and len(set(right.operands)) > 1:
                 orders.append(right.operands[::-1])
             found = [self._likeness(left, right, operands) for operands in orders]
             self._found[key] = tuple(likeness for likeness in found if likeness is not None)
@@ -97,7 +93,9 @@ class Resemblance:
     def _likeness(self, left: Operation, right: Operation, operands: Sequence[Operand]) -> Likeness | None:
         inputs, constants, distance = [], [], 0.0
         for one, other in zip_longest(left.operands, operands, fillvalue=Operand()):
-            if one.signal is not None and other.signal is not None and one.shape == other.shape:
+            # FULLY_CONNECTED reads its input as it lies in memory.
+            is_alike = one.shape == other.shape or left.name == "FULLY_CONNECTED"
+            if one.signal is not None and other.signal is not None and is_alike:
                 inputs.append((one.signal, other.signal))
             elif one.signal is not None or other.signal is not None:
                 return None

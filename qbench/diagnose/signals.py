@@ -8,6 +8,7 @@ same with the same signals give the same signal.
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,11 @@ BRIDGES = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIM
 #: Options that say how a kernel computes, not what.
 _NOT_COMPARED = frozenset(
     {"quantized_bias_type", "asymmetric_quantize_inputs", "weights_format", "quant_spec", "approximate"}
+)
+
+#: Operators whose two inputs may be swapped.
+COMMUTATIVE = frozenset(
+    {"ADD", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "EQUAL", "NOT_EQUAL", "LOGICAL_AND", "LOGICAL_OR"}
 )
 
 _STORED_REAL = frozenset({"int2", "int4", "int8", "uint8", "int16"})
@@ -131,7 +137,26 @@ class Signals:
         if origin not in self._constants:
             self._constants[origin] = real_constant(self.graph.tensors[origin])
         values = self._constants[origin]
-        return None if values is None else values.reshape(self.graph.tensors[index].shape)
+        return values if values is None or self.is_added(index) else values.reshape(self.graph.tensors[index].shape)
+
+    def is_added(self, index: int) -> bool:
+        """Whether a constant stands in no tensor of the file."""
+        return index >= len(self.graph.tensors)
+
+    def add_constant(self, values: Array) -> Operand:
+        """A constant that no tensor of the file holds."""
+        index = len(self.graph.tensors) + len(self._constants)
+        while index in self._constants:
+            index += 1
+        self._constants[index] = values
+        return Operand(constant=index, shape=values.shape)
+
+    def copy(self) -> Signals:
+        """The same, to change operations and constants of."""
+        other = copy(self)
+        other.__dict__.pop("producers", None)
+        other._constants, other.operations = dict(self._constants), list(self.operations)  # noqa: SLF001 - its own
+        return other
 
     def _bridge(self, operator: Operator) -> bool:
         if operator.name not in BRIDGES:
@@ -167,10 +192,10 @@ class Signals:
         return Operand(signal=self._first[index], shape=shape)
 
     def _identity(self, operation: Operation) -> tuple[object, ...]:
-        operands = tuple(
-            (operand.signal, self._digest(operand.constant), operand.shape) for operand in operation.operands
-        )
-        return operation.name, repr(sorted(operation.options.items())), operands, operation.shapes
+        operands = [(operand.signal, self._digest(operand.constant), operand.shape) for operand in operation.operands]
+        if operation.name in COMMUTATIVE:
+            operands.sort(key=repr)
+        return operation.name, repr(sorted(operation.options.items())), tuple(operands), operation.shapes
 
     def _digest(self, index: int | None) -> object:
         if index is None:
