@@ -9,6 +9,7 @@ from qbench.errors import ConversionError
 from qbench.files import digest_bytes, replace_file
 from qbench.models import cache as cache_module
 from qbench.models.cache import CACHE_VARIABLE, ArtifactCache, cache_folder, cache_key, tool_versions
+from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.models.sources import read_source
 
@@ -136,10 +137,31 @@ class TestKeys:
             {"recipe": BUILTIN_RECIPES["int16x8"]},
             {"recipe": RecipeSpec(base="int8", converter={"a": 1})},
             {"recipe": RecipeSpec(quantizer="static_wi8_ai8")},
+            {"recipe": RecipeSpec(quantization=Quantization())},
         ],
     )
     def test_everything_that_goes_in_counts(self, key, change):
         assert key() != key(**change)
+
+    def test_every_choice_counts(self, key):
+        """With a value that differs from the default for each field of `Quantization`."""
+        changes = {
+            "weights": "int4",
+            "granularity": "tensor",
+            "weight_ranges": "octav",
+            "activations": "int16",
+            "symmetric": True,
+            "calibration": "mse",
+            "percentile": 99.0,
+            "calibration_examples": 5,
+            "float_operators": ("a",),
+        }
+        assert set(changes) == set(Quantization.__struct_fields__)
+        keys = {key(recipe=RecipeSpec(quantization=Quantization()))}
+        for name, value in changes.items():
+            beside = {"calibration": "percentile"} if name == "percentile" else {}
+            keys.add(key(recipe=RecipeSpec(quantization=Quantization(**{name: value}, **beside))))
+        assert len(keys) == len(changes) + 1
 
     def test_converter_settings_count_in_any_order(self, key):
         first, second = (
@@ -152,6 +174,9 @@ class TestKeys:
     def test_calibration_counts_where_it_is_used(self, key):
         dynamic = BUILTIN_RECIPES["dynamic"]
         assert key(recipe=dynamic, calibration="c") == key(recipe=dynamic, calibration="d")
+        for activations, counts in {"int8": True, "int16": True, "dynamic": False, "float": False}.items():
+            recipe = RecipeSpec(quantization=Quantization(activations=activations))
+            assert (key(recipe=recipe, calibration="c") != key(recipe=recipe, calibration="d")) is counts
 
     @pytest.mark.parametrize("tool", ["tensorflow", "keras", "litert-quantizer", "ai-edge-litert"])
     def test_versions_of_the_tools_count(self, key, monkeypatch, tool):

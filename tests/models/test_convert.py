@@ -204,6 +204,55 @@ class TestQuantizerRecipes:
         assert structure.weight_bytes["int8"] == 2048
         assert made["whole"] == made["int8"]
 
+    def test_a_recipe_may_choose_one_by_one(self, root):
+        recipe = {
+            "four": {"quantization": {"weights": "int4", "activations": "dynamic"}},
+            "clipped": {"quantization": {"calibration": "percentile", "percentile": 90}},
+            "plain": {"quantization": {}},
+            "float": {"quantization": {"float_operators": ["y"]}},
+        }
+        made = _build(declare(root, recipes=[*recipe, "int8"], recipe=recipe))
+        assert "FULLY_CONNECTED float32xint4" in read_structure(made["four"]).operators
+        assert made["plain"] == made["int8"]
+        assert "FULLY_CONNECTED float32" in read_structure(made["float"]).operators
+        scales = {
+            name: open_interpreter(made[name], RuntimeOptions()).inputs[0].scales[0] for name in ("int8", "clipped")
+        }
+        samples = np.sort(features(1, 8).ravel())
+        assert scales["int8"] == pytest.approx(np.ptp(samples) / 255, rel=1e-6)
+        assert scales["clipped"] == pytest.approx((samples[-52] - samples[51]) / 255, rel=0.004)
+
+    @pytest.mark.parametrize(
+        ("choices", "message"),
+        [
+            ({"float_operators": ["z"]}, "found 'z', which no operator of the float model has as its output"),
+            ({"calibration_examples": 9}, "found 8 calibration examples, expected the 9 of `calibration_examples`"),
+            ({"weights": "int4", "granularity": "block128", "activations": "dynamic"}, "with a multiple of 128"),
+        ],
+    )
+    def test_what_the_model_or_its_dataset_cannot_give_is_told(self, root, choices, message):
+        config = declare(root, recipes=["mine"], recipe={"mine": {"quantization": choices}})
+        with builder(config) as made_by:
+            (error,) = made_by.build(config.subjects).values()
+        assert isinstance(error, ConversionError)
+        assert str(error).startswith("net-mine cannot be converted: ValueError: ")
+        assert message in str(error)
+
+    def test_ranges_of_one_model_are_not_those_of_the_next(self, root):
+        (root / "scaled.tflite").write_bytes(float_model(seed=3))
+        models = {"net": {"source": "net.tflite"}, "scaled": {"source": "scaled.tflite"}}
+        recipe = {"mine": {"quantization": {"calibration": "mse"}}}
+        config = declare(root, models=models, recipes=["mine"], recipe=recipe)
+        with builder(config) as made_by:
+            together = [each.artifact.path.read_bytes() for each in made_by.build(config.subjects).values()]
+        alone = []
+        for name, source in models.items():
+            config = declare(root, models={name: source}, recipes=["mine"], recipe=recipe)
+            (root / "cache").rename(root / f"cache of {name}")
+            alone.append(_build(config)["mine"])
+        assert together == alone
+        assert together[0] != together[1]
+
     def test_several_inputs_are_calibrated_by_name(self, root):
         (root / "two.tflite").write_bytes(models_zoo.two_inputs_two_outputs())
         generator = np.random.default_rng(4)

@@ -55,10 +55,11 @@ _RECIPES = {
     "old-converter": {"base": "int8", "converter": {"experimental_new_quantizer": False}},
     "misspelled": {"base": "int8", "converter": {"inference_inptu_type": "int8"}},
     "weights": {"quantizer": "weight_only_wi8_afp32"},
+    "chosen": {"quantization": {"weights": "int4", "activations": "int16", "calibration": "mse"}},
 }
 
 _MODELS = {
-    "net": {"source": "networks:network", "recipes": [*BUILTIN_RECIPES, "old-converter", "misspelled", "weights"]},
+    "net": {"source": "networks:network", "recipes": [*BUILTIN_RECIPES, *_RECIPES]},
     "file": {"source": "net.keras", "recipes": ["fp32", "int8"]},
     "saved": {"source": "saved", "recipes": ["fp32", "int8"]},
     "from-saved": {"source": "networks:saved", "recipes": ["fp32"]},
@@ -197,6 +198,12 @@ def test_a_setting_of_the_converter_is_applied(content):
 def test_a_recipe_of_the_quantizer_takes_the_float_artifact(content):
     structure = read_structure(content("net", "weights"))
     assert structure.weight_bytes["int8"] >= 144 * 32
+
+
+def test_choices_one_by_one_take_the_float_artifact_too(content):
+    artifact = content("net", "chosen")
+    assert {"CONV_2D int16xint4", "FULLY_CONNECTED int16xint4"} <= set(read_structure(artifact).operators)
+    assert np.abs(_logits(artifact) - _logits(content("net", "fp32"))).max() <= 0.2
 
 
 @pytest.mark.parametrize(
