@@ -138,10 +138,13 @@ def _present(array: Array | None, other: Array | None) -> Array:
 def _distance(left: Array, right: Array) -> float:
     if left.shape != right.shape:
         return float("inf")
-    if left.dtype.kind != "f" or right.dtype.kind != "f":
+    kinds = left.dtype.kind, right.dtype.kind
+    if "f" not in kinds:
         return 0.0 if np.array_equal(left, right) else float("inf")
-    norm = float(np.linalg.norm(right))
-    apart = float(np.linalg.norm(left - right))
-    if np.isnan(apart) or apart == 0:
+    if kinds != ("f", "f"):
+        return 0.0  # Integers without parameters, of which nothing says what they stand for, are no evidence.
+    with np.errstate(all="ignore"):
+        norm, apart = float(np.linalg.norm(right)), float(np.linalg.norm(left - right))
+    if not np.isfinite(apart) or not np.isfinite(norm) or apart == 0:
         return 0.0
     return apart / norm if norm else 1.0
