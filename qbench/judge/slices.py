@@ -96,7 +96,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def judge_slices(
-    subject: Subject, slices: SlicesSummary | None, *, metric: str, tolerance: float, against: Against
+    subject: Subject,
+    slices: SlicesSummary | None,
+    *,
+    metric: str,
+    tolerance: float,
+    against: Against,
+    unchanged: bool = False,
 ) -> MetricVerdict:
     """Judge what slices lost: one that lost more than `tolerance`, and more than chance, fails.
 
@@ -108,12 +114,15 @@ def judge_slices(
         How what is judged is called.
     tolerance
         Largest loss of accuracy in any slice, as a share of its examples.
+    unchanged
+        Whether the artifact is the accepted one, with the accepted accuracy.
     """
+    green = Verdict.UNCHANGED if unchanged and slices is None else Verdict.PASS
     failing = [change for change in slices.worse if change.drop > tolerance * (1 + _ROUNDING_SHARE)] if slices else []
     return MetricVerdict(
         subject=subject,
         metric=metric,
-        verdict=Verdict.FAIL if failing else Verdict.PASS,
+        verdict=Verdict.FAIL if failing else green,
         against=against,
         change=slices.worst.drop if slices else 0.0,
         tolerance=tolerance,

@@ -142,7 +142,8 @@ class Quality:
         ]
         judged = ACCURACY in measured.metrics and self._references.baseline(subject) is not None
         slices = tolerance.slice_regression if judged else None
-        return verdicts + _slices(subject, given, SLICE_REGRESSION, slices, "baseline")
+        same = any((verdict.metric, verdict.verdict) == (ACCURACY, Verdict.UNCHANGED) for verdict in verdicts)
+        return verdicts + _slices(subject, given, SLICE_REGRESSION, slices, "baseline", unchanged=same)
 
     def _weighed(
         self, verdict: MetricVerdict, name: str, measured: Measured, reference: Measured | None, given: Answers | None
@@ -201,15 +202,21 @@ def _judged_against_fp32(measured: Measured, tolerance: Tolerance) -> list[tuple
 
 
 def _slices(
-    subject: Subject, given: Answers | None, metric: str, allowed: float | None, against: Against
+    subject: Subject,
+    given: Answers | None,
+    metric: str,
+    allowed: float | None,
+    against: Against,
+    *,
+    unchanged: bool = False,
 ) -> list[MetricVerdict]:
     """The verdict on what slices lost, if that has a tolerance."""
     if allowed is None:
         return []
     if given is None:
-        reason = f"there are no predictions of {against} on the same examples"
+        reason = f"there are no predictions of {'fp32' if against == 'fp32' else 'the baseline'} on the same examples"
         return [not_judged(subject, metric, Verdict.NOT_COMPARABLE, reason)]
-    return [judge_slices(subject, given.slices, metric=metric, tolerance=allowed, against=against)]
+    return [judge_slices(subject, given.slices, metric=metric, tolerance=allowed, against=against, unchanged=unchanged)]
 
 
 def _flips(accepted: npt.NDArray[Any] | None, measured: Measured) -> str:

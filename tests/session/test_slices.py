@@ -91,6 +91,13 @@ def test_it_fails_where_slices_have_a_tolerance(night: Lab):
     assert judged(night, "slice_regression").verdict is Verdict.PASS
 
 
+def test_the_accepted_artifact_is_unchanged(night: Lab):
+    night.model["tolerance"] = {"slice_regression": 0.1}
+    night.source("int8", zoo.dense_int8())
+    verdict = judged(night, "slice_regression")
+    assert (verdict.verdict, verdict.change, verdict.slices) == (Verdict.UNCHANGED, 0.0, None)
+
+
 def test_a_few_examples_do_not_fail_however_much_of_their_slice_they_are(lab: Lab):
     lab.dataset = grouped(lost=5, won=5, groups=cameras(night=5, dark=5))
     lab.model["tolerance"] = {"slice_regression": 0.1}
@@ -139,7 +146,7 @@ def test_without_the_accepted_predictions_slices_are_not_passed(night: Lab):
         path.unlink()
     verdict = judged(night, "slice_regression")
     assert verdict.verdict is Verdict.NOT_COMPARABLE
-    assert "there are no predictions of baseline on the same examples" in verdict.reason
+    assert "there are no predictions of the baseline on the same examples" in verdict.reason
 
 
 def test_what_was_never_accepted_is_missing_once(lab: Lab):
