@@ -18,6 +18,8 @@ _NEAR_FACTOR = 0.02
 _NEAR_SYMMETRIC = 0.02
 #: Share of the evaluation values that an input may clip, such as outliers of a percentile calibration.
 _CLIPPED = 0.01
+#: Share of the evaluation values that an input may clip, such as outliers of a percentile calibration.
+_CLIPPED = 0.01
 
 
 def mismatch(input_report: InputReport) -> str:
@@ -57,12 +59,11 @@ def input_range_mismatch(input_report: InputReport, *, symmetric: bool) -> str:
         needs_high = max(-needs_low, needs_high)
         needs_low = -needs_high
     relation = _relation(needs_low, needs_high, low, high)
-    if not relation:
+    if not relation and input_report.saturated < _CLIPPED:
         return ""
-    clipped = f", and {input_report.saturated:.1%} of the values are clipped" if input_report.saturated else ""
-    return (
-        f"the input represents {low:.4g}..{high:.4g}, evaluation inputs span {_span(input_report)}: {relation}{clipped}"
-    )
+    clipped = f"{input_report.saturated:.1%} of the values are clipped" if input_report.saturated else ""
+    why = ", and ".join(clause for clause in (relation, clipped) if clause)
+    return f"the input holds {low:.4g}..{high:.4g}, evaluation inputs span {_span(input_report)}: {why}"
 
 
 def _relation(low: float, high: float, other_low: float, other_high: float) -> str:
@@ -75,12 +76,9 @@ def _relation(low: float, high: float, other_low: float, other_high: float) -> s
     shifted = max(abs(other_low - low), abs(other_high - high)) / wider
     if 1 / _WIDTH < ratio < _WIDTH and shifted < _SHIFT:
         return ""
-    if _is_symmetric(other_low, other_high) and low >= 0:
-        return (
-            f"-{other_high:.3g}..{other_high:.3g} instead of {low:.3g}..{high:.3g}, as (x - mean) / deviation makes it"
-        )
-    if _is_symmetric(low, high) and other_low >= 0:
-        return "a mean was subtracted from the one and not from the other"
+    one, other = _is_symmetric(low, high), _is_symmetric(other_low, other_high)
+    if (one and other_low >= 0) or (other and low >= 0):
+        return "a mean was subtracted from the one and not from the other, as (x - mean) / deviation does"
     return _by_factor(ratio)
 
 

@@ -167,6 +167,14 @@ def not_a_number(operator: int = POINTWISE) -> Fault:
     return replace(healthy(), content=_written(model), causes=("not finite",), operator=operator)
 
 
+def with_weight_zero_point(content: bytes, operator: int, zero_point: int) -> bytes:
+    """An artifact in which the weights of one operator have a zero point, which the specification forbids."""
+    model = _read(content)
+    parameters = model.subgraphs[0].tensors[model.subgraphs[0].operators[operator].inputs[1]].quantization
+    parameters.zeroPoint = [zero_point] * len(parameters.scale)
+    return _written(model)
+
+
 def output_of(content: bytes, operator: int) -> str:
     """Name of the output of an operator."""
     graph = read_model(content).subgraphs[0]
