@@ -92,13 +92,15 @@ class _Matcher:
         self._backward: dict[int, int] = {}
         self._taken: set[int] = set()
         self._look_at(left, right)
-        for ends in ("inputs", "outputs"):
-            for one, other in _paired_ends(left.graph, right.graph, ends):
-                self._bind(left.signal(one), right.signal(other))
+        self._bind_ends("inputs")
 
     def run(self) -> None:
         """Pair what can be paired, strong evidence first: each weaker kind only where no stronger one is left."""
         strong: tuple[Callable[[], bool], ...] = (self._spread, self._begin_anew, self._guess_order)
+        if len(self.left.graph.outputs) > 1:  # Which is which is better told by what they are computed from.
+            while self._spread():
+                pass
+        self._bind_ends("outputs")
         while any(step() for step in strong):
             pass
         if self._open():
@@ -239,16 +241,17 @@ class _Matcher:
                 found = True
         return found
 
+    def _bind_ends(self, ends: str) -> None:
+        """Pair inputs or outputs: by name if these are the same in both graphs, else by place."""
+        left, right = self.left.graph.tensors, self.right.graph.tensors
+        lefts, rights = getattr(self.left.graph, ends), getattr(self.right.graph, ends)
+        if {left[index].name for index in lefts} == {right[index].name for index in rights}:
+            lefts = sorted(lefts, key=lambda index: left[index].name)
+            rights = sorted(rights, key=lambda index: right[index].name)
+        if len(lefts) == len(rights):
+            for one, other in zip(lefts, rights, strict=True):
+                self._bind(self.left.signal(one), self.right.signal(other))
+
     def _bind(self, one: int, other: int) -> None:
         if one not in self.signals and other not in self._backward:
             self.signals[one], self._backward[other] = other, one
-
-
-def _paired_ends(left: Subgraph, right: Subgraph, ends: str) -> Iterator[tuple[int, int]]:
-    """Inputs or outputs that are one another's: by name if these are the same in both graphs, else by place."""
-    lefts, rights = getattr(left, ends), getattr(right, ends)
-    names = {right.tensors[index].name: index for index in rights}
-    if len(names) == len(rights) and {left.tensors[index].name for index in lefts} == set(names):
-        yield from ((index, names[left.tensors[index].name]) for index in lefts)
-    elif len(lefts) == len(rights):
-        yield from zip(lefts, rights, strict=True)

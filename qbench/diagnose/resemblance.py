@@ -103,7 +103,8 @@ class Resemblance:
                 distance = max(distance, self._distance(one.constant, other.constant))
                 if one.constant is not None and other.constant is not None:
                     constants.append((one.constant, other.constant))
-        if not np.isfinite(distance):
+        # What is one signal here must be one there.
+        if not np.isfinite(distance) or not _is_one_to_one(inputs):
             return None
         outputs = [pair for pair in zip(left.outputs, right.outputs, strict=True) if min(pair) >= 0]
         return Likeness(
@@ -128,6 +129,11 @@ class Resemblance:
             else:
                 self._apart[key] = _distance(_present(left, right), _present(right, left))
         return self._apart[key]
+
+
+def _is_one_to_one(pairs: Sequence[tuple[int, int]]) -> bool:
+    different = set(pairs)
+    return len(different) == len({one for one, _ in different}) == len({other for _, other in different})
 
 
 def _present(array: Array | None, other: Array | None) -> Array:
