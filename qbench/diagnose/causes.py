@@ -17,12 +17,12 @@ from qbench.diagnose.kernel_causes import differing_kernels, off_the_delegate, s
 from qbench.diagnose.normalisation import input_range_mismatch
 from qbench.diagnose.operator_causes import misrepresents, operator_findings
 from qbench.diagnose.operator_evidence import Operator, named, short_name
-from qbench.diagnose.records import Finding
+from qbench.diagnose.records import Finding, OperatorReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qbench.diagnose.records import Diagnosis
+    from qbench.diagnose.records import Diagnosis, WeightReport
     from qbench.tflite.graph import Subgraph
 
 _NOT_FINITE = 1.0
@@ -90,11 +90,10 @@ def _not_finite(diagnosis: Diagnosis) -> Iterator[Finding]:
 def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
     """The operators in order, each with what is known of it and of what it reads."""
     per_channel = {weights.operator for weights in diagnosis.weights if not weights.per_tensor}
-    computed = [report for report in diagnosis.operators if report.number >= 0]  # The others are the inputs.
     bad_tensors: set[int] = set()
     if any(input_range_mismatch(each, symmetric=is_symmetric(graph)) for each in diagnosis.inputs):
         bad_tensors.update(graph.inputs)
-    for report in sorted(computed, key=lambda each: each.number):
+    for report in _reports(diagnosis, graph):
         in_graph = graph.operators[report.number]
         outputs = [index for index in in_graph.outputs if index >= 0]
         index = next((each for each in outputs if graph.tensors[each].name == report.output), outputs[0])
@@ -110,6 +109,29 @@ def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
         if misrepresents(operator):
             bad_tensors.add(index)
         yield operator
+
+
+def _reports(diagnosis: Diagnosis, graph: Subgraph) -> list[OperatorReport]:
+    """A report for each operator of which something is known, be it of its weights alone; inputs are none."""
+    known = [report for report in diagnosis.operators if report.number >= 0]
+    numbers = {report.number for report in known}
+    for weights in diagnosis.weights:
+        if weights.number not in numbers:
+            numbers.add(weights.number)
+            known.append(_unobserved(weights, graph))
+    return sorted(known, key=lambda report: report.number)
+
+
+def _unobserved(weights: WeightReport, graph: Subgraph) -> OperatorReport:
+    return OperatorReport(
+        number=weights.number,
+        operator=weights.operator,
+        output=graph.tensors[graph.operators[weights.number].outputs[0]].name,
+        float_number=-1,
+        float_output="",
+        isolated=None,
+        cumulative=None,
+    )
 
 
 def _everywhere(findings: list[Finding], operators: int) -> Iterator[Finding]:

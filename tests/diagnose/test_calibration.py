@@ -141,7 +141,6 @@ class TestNormalisation:
             calibration_high=low + shift * width + stretch * width,
             calibration_mean=low + width / 2 + mean_shift * deviation,
         )
-        # One range about 0 and another just beside it look like a mean that was subtracted, unless they are as wide.
         assert mismatch(given_report) == ""
 
     def test_an_input_that_holds_what_it_is_given_fits(self):

@@ -1,0 +1,127 @@
+"""A diagnosis as text: for a terminal of 80 columns, for a page, and as one line."""
+
+from __future__ import annotations
+
+import io
+
+from diagnose.evidence import diagnosis, report
+from msgspec.structs import replace
+from rich.console import Console
+
+from qbench.diagnose.records import CalibrationReport, FamilyResult, Finding, OperatorTime, RangeStability
+from qbench.report.explanation import headline, markdown, print_diagnosis
+
+FOUND = (
+    Finding(
+        cause="saturation",
+        where="CONV_2D int8 't2'",
+        severity=0.8,
+        evidence="it clips; alone it flips 9 of 100",
+        advice="calibrate",
+    ),
+    Finding(cause="dead channels", where="CONV_2D int8 't3'", severity=0.1, evidence="two are dead", advice="equalize"),
+)
+
+
+def _time(number):
+    return OperatorTime(
+        number=number, kernel=f"Convolution {number}", delegated=number != 1, nanoseconds=1500.0 * (number + 1)
+    )
+
+
+TIMES = tuple(_time(number) for number in range(3))
+
+
+def printed(found, *, verbose=False, width=80):
+    stream = io.StringIO()
+    print_diagnosis(found, Console(file=stream, width=width, highlight=False), verbose=verbose)
+    return stream.getvalue()
+
+
+def test_the_headline_is_the_worst_cause_with_its_evidence():
+    assert headline(diagnosis(findings=FOUND)) == ("CONV_2D int8 't2': saturation: it clips; alone it flips 9 of 100.")
+
+
+def test_of_a_healthy_artifact_the_headline_says_what_quantizing_and_other_kernels_flip():
+    assert headline(diagnosis()) == "nothing stands out: quantization: 1 of 1,000 predictions flip."
+    families = (FamilyResult(family="reference", accuracy=None, flips=2, max_output_steps=1),)
+    assert headline(diagnosis(families=families)) == (
+        "nothing stands out: quantization: 1 of 1,000 predictions flip; kernels: 2 of 100 flip on others (reference)."
+    )
+
+
+def test_causes_come_in_order_each_with_evidence_and_advice():
+    lines = printed(diagnosis(findings=FOUND)).splitlines()
+    first, second = lines.index("1. saturation: CONV_2D int8 't2'"), lines.index("2. dead channels: CONV_2D int8 't3'")
+    assert lines[first + 1].strip() == "It clips; alone it flips 9 of 100."
+    assert lines[first + 2].strip() == "Try: Calibrate."
+    assert lines[second + 1].strip() == "Two are dead."
+
+
+def test_a_healthy_artifact_is_said_to_be_one():
+    assert "Causes: nothing stands out." in printed(diagnosis())
+
+
+def test_no_line_of_a_table_is_wider_than_the_terminal_and_no_number_is_cut():
+    long = tuple(
+        replace(report(number, saturated=0.123), output=f"network/{'block' * 9}_{number}/Relu6") for number in range(3)
+    )
+    text = printed(diagnosis(operators=long, times=TIMES), verbose=True)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    table = text[text.index("All operators") :]
+    assert "12.3%" in table
+    assert "4.5 us" in table
+    assert "…" in table
+
+
+def test_a_long_network_is_cut_to_the_worst_operators_in_their_order():
+    operators = tuple(report(number, flips_alone=number % 10) for number in range(20))
+    text = printed(diagnosis(operators=operators))
+    table = text[text.index("The 8 worst of 20 operators") :].splitlines()[2:10]
+    assert [int(line.split()[0]) for line in table] == [6, 7, 8, 9, 16, 17, 18, 19]
+    assert "All operators" in printed(diagnosis(operators=operators), verbose=True)
+
+
+def test_what_was_not_run_alone_has_no_error_and_nan_is_not_hidden():
+    operators = (replace(report(0), isolated=None), report(1, not_finite=3), report(2, rmse_in_steps=None, rmse=0.25))
+    rows = printed(diagnosis(operators=operators)).split("All operators")[1].splitlines()[2:5]
+    assert rows[0].split()[3] == "-"
+    assert rows[1].split()[3] == "NaN"
+    assert rows[2].split()[3] == "0.2r"
+
+
+def test_kernels_and_times_of_both_sides_are_told_if_asked_for():
+    text = printed(diagnosis(times=TIMES, float_times=TIMES[:1]), verbose=True)
+    assert "Time in operators: 9 us an invoke, 1.5 us in float." in text
+    rows = text.split("Kernels that ran")[1].splitlines()
+    assert rows[3].split() == ["1", "3", "us", "-", "no", "Convolution", "1"]
+    assert "Kernels that ran" not in printed(diagnosis(times=TIMES))
+
+
+def test_calibration_changes_notes_and_what_has_no_counterpart_are_told():
+    ranges = (RangeStability(tensor="logits;bias", low=-1, high=3, moved_by_subset=0.25, moved_by_order=0.5),)
+    given = CalibrationReport(
+        digest="abcdef0123456789", examples=500, constant_examples=0, duplicate_examples=0, ranges=ranges
+    )
+    others = {"changes": ("other ranges: X",), "notes": ("times: no library",), "unmatched": ("QUANTIZE 'q'",)}
+    text = printed(diagnosis(calibration=given, **others), verbose=True, width=200)
+    assert "Since it was accepted: other ranges: X." in text
+    assert "Calibration: 500 examples, abcdef012345; ranges move by up to 25% from one half to the other." in text
+    assert "logits: -1..3, moves by 25% by subset, by 50% by order of a moving average" in text
+    assert "Not known: times: no library" in text
+    assert "Not compared: QUANTIZE 'q'" in text
+
+
+def test_the_page_has_all_of_it():
+    page = markdown(diagnosis(findings=FOUND, times=TIMES, operators=tuple(report(number) for number in range(12))))
+    assert page.startswith("**net-int8 against its float model**\n\n- quantization: 1 of 1,000 predictions flip.\n")
+    assert (
+        "1. **saturation: CONV_2D int8 't2'**  \n   It clips; alone it flips 9 of 100.  \n   Try: Calibrate.\n" in page
+    )
+    assert "| 11 | CONV_2D t12 | 0.30 |" in page
+    assert "**Kernels that ran**" in page
+
+
+def test_a_bar_in_a_name_does_not_end_its_cell():
+    operators = (replace(report(0), output="a|b"), report(1), report(2))
+    assert "CONV_2D a\\|b" in markdown(diagnosis(operators=operators))
