@@ -319,6 +319,8 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         Kinds of measurement that were made.
     metrics
         Values by metric name, in the metric's unit.
+    counted
+        Names of what a metric of the structure counts, by metric.
     predictions
         Per-example predictions as the bytes of an `.npy` file, empty if there are none.
     problems
@@ -330,6 +332,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
     measured: set[str] = msgspec.field(default_factory=set)
     metrics: dict[str, float] = msgspec.field(default_factory=dict)
     operators: dict[str, int] = msgspec.field(default_factory=dict)
+    counted: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     weight_bytes_by_dtype: dict[str, int] = msgspec.field(default_factory=dict)
     latency: LatencySample | None = None
     predictions: bytes = b""
@@ -344,6 +347,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         self.measured |= other.measured
         self.metrics |= other.metrics
         self.operators = self.operators or other.operators
+        self.counted = self.counted or other.counted
         self.weight_bytes_by_dtype = self.weight_bytes_by_dtype or other.weight_bytes_by_dtype
         self.latency = self.latency or other.latency
         self.predictions = self.predictions or other.predictions

@@ -72,6 +72,36 @@ def dense_int8(inputs: int = 4, outputs: int = 3, seed: int = 0, *, batch: int =
     return _dense_quantized("int8", inputs, outputs, seed, batch)
 
 
+def undelegated_int8() -> bytes:
+    """`dense_int8` that XNNPACK leaves to the runtime, with equal results: its bias has no quantization parameters."""
+    return _dense_quantized("int8", 4, 3, 0, 1, delegated=False)
+
+
+def dense_int8_and_back(*operators: str) -> bytes:
+    """`dense_int8`, then DEQUANTIZE, each of `operators` with a constant below everything, and QUANTIZE.
+
+    With MAXIMUM the operators change no value: what is predicted is what `dense_int8` predicts.
+    """
+    weights, bias = dense_weights()
+    stored, affine = _quantize_channels(weights)
+    bias_scale = DENSE_INPUT["int8"].scale * affine.scale
+    graph = Graph()
+    x = graph.tensor("x", [1, 4], "int8", DENSE_INPUT["int8"])
+    dense, y = (graph.tensor(name, [1, 3], "int8", DENSE_OUTPUT["int8"]) for name in ("dense", "y"))
+    operands = [x, graph.constant("weights", stored, affine)]
+    operands.append(graph.constant("bias", np.rint(bias / bias_scale).astype(np.int32), Affine(bias_scale)))
+    graph.operator("FULLY_CONNECTED", operands, [dense], schema.FullyConnectedOptionsT(), version=4)
+    real = graph.tensor("real", [1, 3])
+    graph.operator("DEQUANTIZE", [dense], [real], schema.DequantizeOptionsT(), version=2)
+    for operator in operators:
+        other = graph.tensor(f"{operator.lower()}_of_{real}", [1, 3])
+        low = graph.constant(f"low{real}", np.full(1, -1e9, np.float32))
+        graph.operator(operator, [real, low], [other], schema.MaximumMinimumOptionsT())
+        real = other
+    graph.operator("QUANTIZE", [real], [y], schema.QuantizeOptionsT())
+    return graph.build([x], [y])
+
+
 def dense_int16(inputs: int = 4, outputs: int = 3, seed: int = 0) -> bytes:
     """16x8: int16 in and out without zero point, int8 weights per channel, int64 bias."""
     return _dense_quantized("int16", inputs, outputs, seed, 1)
@@ -92,7 +122,7 @@ def dense_int4(inputs: int = 4, outputs: int = 4, seed: int = 0) -> bytes:
     return _finish_dense(graph, operands, y, version=9)
 
 
-def _dense_quantized(dtype: str, inputs: int, outputs: int, seed: int, batch: int) -> bytes:
+def _dense_quantized(dtype: str, inputs: int, outputs: int, seed: int, batch: int, *, delegated: bool = True) -> bytes:
     weights, bias = dense_weights(inputs, outputs, seed)
     if dtype == "uint8":
         affine = Affine(float(np.abs(weights).max() / 127), 128)
@@ -104,7 +134,8 @@ def _dense_quantized(dtype: str, inputs: int, outputs: int, seed: int, batch: in
     graph = Graph()
     x = graph.tensor("x", [batch, inputs], dtype, DENSE_INPUT[dtype])
     y = graph.tensor("y", [batch, outputs], dtype, DENSE_OUTPUT[dtype])
-    operands = [x, graph.constant("weights", stored, affine), graph.constant("bias", stored_bias, Affine(bias_scale))]
+    bias_affine = Affine(bias_scale) if delegated else None
+    operands = [x, graph.constant("weights", stored, affine), graph.constant("bias", stored_bias, bias_affine)]
     return _finish_dense(graph, operands, y, version={"uint8": 1, "int8": 4, "int16": 7}[dtype])
 
 

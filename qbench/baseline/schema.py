@@ -2,6 +2,7 @@
 
 Versions of the form:
     1   the first
+    2   names of what metrics of the structure count (`counted`); one of version 1 is read as one that has none
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from qbench.errors import BaselineFormatError
 from qbench.files import canonical_json, digest_bytes
 from qbench.records import Fingerprint, LatencySample, RuntimeOptions, Subject
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READ_VERSIONS = (1, SCHEMA_VERSION)
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     provenance: Provenance
     metrics: dict[str, float]
     operators: dict[str, int] = {}
+    counted: dict[str, tuple[str, ...]] = {}
     weight_bytes_by_dtype: dict[str, int] = {}
     predictions: AcceptedPredictions | None = None
     latency: dict[str, AcceptedLatency] = {}
@@ -121,11 +124,11 @@ def decode_baseline(content: bytes, *, name: str) -> Baseline:
         version = msgspec.json.decode(content, type=_Version).schema_version
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BaselineFormatError(f"{name} is not a baseline ({error}); {advice}") from error
-    if version != SCHEMA_VERSION:
+    if version not in _READ_VERSIONS:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         advice = "install the qbench that wrote it" if newer else advice
         raise BaselineFormatError(
-            f"{name}: found schema_version {version!r}, this qbench reads {SCHEMA_VERSION}; {advice}"
+            f"{name}: found schema_version {version!r}, this qbench reads 1 to {SCHEMA_VERSION}; {advice}"
         )
     try:
         return msgspec.json.decode(content, type=Baseline)

@@ -45,6 +45,8 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Growth of what loading and running it adds to a process's memory, against the baseline, as a share.
     float_islands, quantize_dequantize
         How many more of them than in the baseline.
+    undelegated_operators
+        How many operators that compute, and that a delegate ran in the baseline, may be left to the runtime.
     integer_compute
         Loss of the share of multiply-accumulates done on integers against the baseline, absolute.
     metrics
@@ -66,6 +68,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     peak_memory: float | None = None
     float_islands: float | None = None
     quantize_dequantize: float | None = None
+    undelegated_operators: float | None = None
     integer_compute: float | None = None
     metrics: dict[str, Allowed] = {}
     metrics_drop: dict[str, Allowed] = {}
@@ -110,6 +113,7 @@ DEFAULT_TOLERANCE = Tolerance(
     size=0.01,
     float_islands=0,
     quantize_dequantize=0,
+    undelegated_operators=0,
     integer_compute=0.0,
 )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.judge.metrics import PEAK_MEMORY
+from qbench.judge.metrics import CONVERSIONS, FLOAT_ISLANDS, PEAK_MEMORY, UNDELEGATED
+from qbench.models.operators import is_moving
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qbench.models.structure import Structure
     from qbench.records import Artifact
     from qbench.runtime.interpreter import TfliteInterpreter
@@ -28,10 +31,23 @@ def size_metrics(
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def structure_metrics(structure: Structure) -> dict[str, float]:
-    """What a pull request may silently change inside an artifact."""
-    return {
-        "float_islands": structure.float_islands,
-        "quantize_dequantize": structure.quantize_count + structure.dequantize_count,
-        "integer_compute": structure.integer_compute_ratio,
-    }
+def structure_metrics(structure: Structure, undelegated: Sequence[int] | None = None) -> dict[str, float]:
+    """What a pull request may silently change inside an artifact; `undelegated` as for `counted_names`."""
+    counted = {name: float(len(names)) for name, names in counted_names(structure, undelegated).items()}
+    return {**counted, "integer_compute": structure.integer_compute_ratio}
+
+
+def counted_names(structure: Structure, undelegated: Sequence[int] | None = None) -> dict[str, tuple[str, ...]]:
+    """Names of what metrics of the structure count, by metric.
+
+    Parameters
+    ----------
+    undelegated
+        Places of the main subgraph's operators that no delegate took; None where there is none to take them. Those
+        that only move values (RESHAPE) or measure shapes are not counted: there is nothing in them to be slow.
+    """
+    named = {FLOAT_ISLANDS: structure.island_names, CONVERSIONS: structure.conversion_names}
+    if undelegated is not None:
+        left = [structure.main_operators[place] for place in undelegated]
+        named[UNDELEGATED] = tuple(name for name in left if not is_moving(name.partition(" ")[0]))
+    return named

@@ -62,17 +62,25 @@ class Computation:
         The dtype of its constants where that is another one (a hybrid operator), else the same.
     macs
         Multiply-accumulates for the shapes that the file stores; 0 for operators that are not counted.
+    output
+        Name of its first output; of one that the converter made of several, the name of the last of them.
     """
 
     operator: str
     dtype: str
     weights_dtype: str
     macs: int
+    output: str
 
     @property
     def label(self) -> str:
         """`dtype`, followed by that of the weights where it is another: ``int8``, ``float32xint8``."""
         return self.dtype if self.weights_dtype == self.dtype else f"{self.dtype}x{self.weights_dtype}"
+
+    @property
+    def name(self) -> str:
+        """What a sentence calls it: ``CONV_2D int8 'block/conv'``."""
+        return f"{self.operator} {self.label} {self.output!r}"
 
     @property
     def computes(self) -> bool:
@@ -136,8 +144,8 @@ def weight_dequantizes(subgraph: Subgraph) -> frozenset[int]:
     return frozenset(dequantized)
 
 
-def float_islands(subgraph: Subgraph, work: Sequence[Computation]) -> int:
-    """Count the connected groups of operators that compute in float.
+def float_islands(subgraph: Subgraph, work: Sequence[Computation]) -> list[list[Computation]]:
+    """The connected groups of operators that compute in float, without those in them that only move values.
 
     Operators belong together when they share a float tensor that is neither a constant nor made of one.
 
@@ -162,7 +170,7 @@ def float_islands(subgraph: Subgraph, work: Sequence[Computation]) -> int:
             index = links[index]
         return index
 
-    computing = []
+    computing: list[tuple[int, Computation]] = []
     for operator, item in zip(subgraph.operators, work, strict=True):
         if not is_float_dtype(item.dtype):
             continue
@@ -170,14 +178,25 @@ def float_islands(subgraph: Subgraph, work: Sequence[Computation]) -> int:
         for index in touched[1:]:
             links[first(index)] = first(touched[0])
         if item.computes:
-            computing.extend(touched[:1])
-    return len({first(index) for index in computing})
+            computing.extend((index, item) for index in touched[:1])
+    islands: dict[int, list[Computation]] = {}
+    for index, item in computing:
+        islands.setdefault(first(index), []).append(item)
+    return list(islands.values())
 
 
 def _computation(operator: Operator, tensors: Sequence[Tensor]) -> Computation:
     dtype = _activation_dtype(operator, tensors)
     weights_dtype = _weights_dtype(operator, tensors, dtype)
-    return Computation(operator=operator.name, dtype=dtype, weights_dtype=weights_dtype, macs=_macs(operator, tensors))
+    output = tensors[operator.outputs[0]].name if operator.outputs and operator.outputs[0] >= 0 else ""
+    return Computation(
+        operator=operator.name,
+        dtype=dtype,
+        weights_dtype=weights_dtype,
+        macs=_macs(operator, tensors),
+        # Operators that were merged into one leave all their names, from the last to the first.
+        output=output.partition(";")[0],
+    )
 
 
 def _activation_dtype(operator: Operator, tensors: Sequence[Tensor]) -> str:

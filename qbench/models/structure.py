@@ -18,6 +18,9 @@ from qbench.records import TensorSpec
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qbench.models.operators import Computation
     from qbench.tflite.graph import Model, Subgraph, Tensor
 
 # Numbers above this do not survive JSON; the shapes behind them fit into no memory.
@@ -57,6 +60,11 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
         Share of `macs` with float activations and quantized weights, as dynamic-range quantization makes.
     inputs, outputs
         Those of the main subgraph.
+    main_operators
+        Names of the main subgraph's operators in their order, such as ``CONV_2D int8 'block/conv'``: what runs in a
+        loop or branch is not among them.
+    island_names, conversion_names
+        Which operators make the float islands, one text for each island, and which quantize or dequantize activations.
     signatures
         Keys of all signatures, in the order of the file.
     subgraphs
@@ -77,6 +85,9 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[TensorSpec, ...]
     signatures: tuple[str, ...]
     subgraphs: int
+    main_operators: tuple[str, ...] = ()
+    island_names: tuple[str, ...] = ()
+    conversion_names: tuple[str, ...] = ()
 
 
 def read_structure(content: bytes) -> Structure:
@@ -99,12 +110,14 @@ def read_structure(content: bytes) -> Structure:
         )
     names = Counter(item.operator for item in work)
     weight_dequantize_count = sum(len(weight_dequantizes(subgraph)) for subgraph in model.subgraphs)
-    is_integer_graph = any(item.is_integer for item in work if item.computes)
+    islands: list[list[Computation]] = []
+    if any(item.is_integer for item in work if item.computes):
+        islands = [island for graph in graphs for island in float_islands(*graph)]
     return Structure(
         operators=dict(sorted(Counter(f"{item.operator} {item.label}" for item in work).items())),
         weight_bytes=_weight_bytes(model),
         missing_weights=tuple(name for subgraph in model.subgraphs for name in _missing_weights(subgraph)),
-        float_islands=sum(float_islands(*graph) for graph in graphs) if is_integer_graph else 0,
+        float_islands=len(islands),
         quantize_count=names["QUANTIZE"],
         dequantize_count=names["DEQUANTIZE"] - weight_dequantize_count,
         weight_dequantize_count=weight_dequantize_count,
@@ -115,6 +128,9 @@ def read_structure(content: bytes) -> Structure:
         outputs=tuple(_summary(main.tensors[index]) for index in main.outputs),
         signatures=model.signatures,
         subgraphs=len(model.subgraphs),
+        main_operators=tuple(item.name for item in graphs[0][1]),
+        island_names=tuple(" and ".join(item.name for item in island) for island in islands),
+        conversion_names=tuple(name for graph in graphs for name in _conversions(*graph)),
     )
 
 
@@ -127,6 +143,16 @@ def _batch(main: Subgraph) -> int:
     shapes = [main.tensors[index].shape for index in main.inputs + main.outputs]
     sizes = {shape[0] if len(shape) > 1 else 1 for shape in shapes}
     return max(sizes.pop(), 1) if len(sizes) == 1 else 1
+
+
+def _conversions(subgraph: Subgraph, work: Sequence[Computation]) -> list[str]:
+    """Names of the operators that quantize or dequantize activations."""
+    weights = weight_dequantizes(subgraph)
+    return [
+        item.name
+        for operator, item in zip(subgraph.operators, work, strict=True)
+        if item.operator == "QUANTIZE" or (item.operator == "DEQUANTIZE" and weights.isdisjoint(operator.outputs[:1]))
+    ]
 
 
 def _weight_bytes(model: Model) -> dict[str, int]:

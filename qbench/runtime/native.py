@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: What the runtime calls an operator that stands for those that a delegate took.
+_DELEGATE = "DELEGATE"
+
 
 def open_native(request: dict[str, Any], content: bytes) -> Any:
     """The runtime's own interpreter for the artifact `content`.
@@ -113,6 +116,34 @@ def resize_inputs(interpreter: Any, shapes: list[list[int]]) -> None:
 def operator_names(interpreter: Any) -> list[str]:
     """Names of what runs, in order; ``DELEGATE`` for operators that a delegate took."""
     return [str(operator["op_name"]) for operator in interpreter._get_ops_details()]  # noqa: SLF001 - nothing public names the operators
+
+
+def undelegated_operators(interpreter: Any) -> list[int]:
+    """Places of the main subgraph's operators that no delegate took, of those whose outputs something reads.
+
+    The runtime lists the operators of the artifact and behind them its delegates, each with the tensors that it reads
+    and writes, and does not tell which operators a delegate took. But what one reads, it does not make itself; so going
+    back from what it writes to what it reads leads to all of them.
+    """
+    details = interpreter._get_ops_details()  # noqa: SLF001 - as above
+    operators = [detail for detail in details if detail["op_name"] != _DELEGATE]
+    maker = {int(tensor): place for place, operator in enumerate(operators) for tensor in operator["outputs"]}
+    taken = set()
+    for delegate in (detail for detail in details if detail["op_name"] == _DELEGATE):
+        given = {int(tensor) for tensor in delegate["inputs"]}
+        made = [int(tensor) for tensor in delegate["outputs"]]
+        while made:
+            place = maker.get(made.pop())
+            if place is not None and place not in taken:
+                taken.add(place)
+                made += [int(tensor) for tensor in operators[place]["inputs"] if int(tensor) not in given]
+    read = {int(tensor) for operator in operators for tensor in operator["inputs"]}
+    read |= {int(detail["index"]) for detail in interpreter.get_output_details()}
+    return [
+        place
+        for place, operator in enumerate(operators)
+        if place not in taken and not read.isdisjoint(int(tensor) for tensor in operator["outputs"])
+    ]
 
 
 def string_inputs(interpreter: Any) -> list[str]:

@@ -27,10 +27,14 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
         Whether the artifact also runs with several examples at once.
     peak_memory_bytes
         What loading and running it adds to the memory of a process; None where the system does not tell.
+    undelegated
+        Places of the main subgraph's operators that no delegate took; None where there is no delegate to take them,
+        because the artifact is run with other kernels on purpose.
     """
 
     batched: bool
     peak_memory_bytes: int | None
+    undelegated: tuple[int, ...] | None = None
 
 
 class PreflightWorker:
@@ -85,4 +89,13 @@ class PreflightWorker:
             doing=f"counting the memory of {name}",
             limits=_LIMITS_TO_COUNT,
         )
-        return Preflight(batched=first["batched"], peak_memory_bytes=counted["bytes"])
+        return Preflight(
+            batched=first["batched"],
+            peak_memory_bytes=counted["bytes"],
+            undelegated=tuple(first["undelegated"]) if expects_delegate(self._options) else None,
+        )
+
+
+def expects_delegate(options: RuntimeOptions) -> bool:
+    """Whether artifacts are run with a delegate: XNNPACK, which the kernels ``builtin`` imply, or one that is named."""
+    return options.kernels == "builtin" or bool(options.delegate)

@@ -76,7 +76,8 @@ class Worker:
         self._interpreter.invoke()
         for output in self._interpreter.get_output_details():
             self._interpreter.get_tensor(output["index"])
-        return {"batched": native.try_batch(self._interpreter)}
+        undelegated = native.undelegated_operators(self._interpreter)
+        return {"undelegated": undelegated, "batched": native.try_batch(self._interpreter)}
 
     def do_open(self, request: dict[str, Any], content: bytes) -> _Answer:
         """Load an artifact on the given processors and keep it, its inputs set to zero."""

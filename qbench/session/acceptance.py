@@ -108,6 +108,7 @@ def _accept(
         provenance=msgspec.structs.replace(provenance, dataset=dataset, calibration=calibration),
         metrics={**_unmeasured_metrics(before, result), **result.metrics},
         operators=result.operators or (before.operators if before else {}),
+        counted=result.counted or (before.counted if before else {}),
         weight_bytes_by_dtype=result.weight_bytes_by_dtype or (before.weight_bytes_by_dtype if before else {}),
         predictions=before.predictions if before and "accuracy" not in result.measured else None,
         latency=latency,

@@ -11,6 +11,7 @@ from qbench.files import rounded
 from qbench.judge.gate import judge, not_judged
 from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.fingerprint import runtime_package, runtime_version
+from qbench.session.counted import with_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,16 +111,15 @@ class References:
                 reason = f"the baseline of {subject.id} has no {name}"
                 verdicts.append(not_judged(subject, name, Verdict.MISSING, reason, advice=_ACCEPT, now=now))
                 continue
-            verdicts.append(
-                judge(
-                    subject,
-                    gated.metric,
-                    now=now,
-                    reference=rounded(accepted[name]),
-                    tolerance=allowed,
-                    same_artifact=same,
-                )
+            verdict = judge(
+                subject,
+                gated.metric,
+                now=now,
+                reference=rounded(accepted[name]),
+                tolerance=allowed,
+                same_artifact=same,
             )
+            verdicts.append(with_names(verdict, gated.metric, result, baseline))
         return verdicts
 
     def no_baseline(self, subject: Subject, what: str) -> MetricVerdict:

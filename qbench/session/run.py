@@ -18,7 +18,7 @@ from qbench.baseline.schema import encode_predictions
 from qbench.errors import ArtifactError, BaselineError, MeasurementError, QbenchError
 from qbench.judge.gate import not_judged
 from qbench.judge.metrics import METRICS_BY_KIND
-from qbench.measure.footprint import size_metrics, structure_metrics
+from qbench.measure.footprint import counted_names, size_metrics, structure_metrics
 from qbench.measure.inputs import fill_inputs
 from qbench.measure.latency import latency_sample
 from qbench.progress import NoProgress, Progress
@@ -160,7 +160,9 @@ class Session:
         result = self.result(subject)
         result.operators = prepared.structure.operators
         result.weight_bytes_by_dtype = prepared.structure.weight_bytes
-        return self._record(subject, "structure", structure_metrics(prepared.structure), marked)
+        undelegated = prepared.preflight.undelegated
+        result.counted = counted_names(prepared.structure, undelegated)
+        return self._record(subject, "structure", structure_metrics(prepared.structure, undelegated), marked)
 
     def measure_accuracy(
         self, subject: Subject, marked: Tolerance | None = None, dataset: Dataset | None = None

@@ -70,14 +70,22 @@ def test_what_is_no_number_is_not_written(value: float):
         encode_baseline(baseline(metrics={"accuracy": value}))
 
 
+def test_the_first_version_is_read_as_one_without_names():
+    old = json.loads(encode_baseline(baseline(counted={"float_islands": ("EXP float32 'y'",)})))
+    del old["counted"]
+    read = decode_baseline(json.dumps({**old, "schema_version": 1}).encode(), name=NAME)
+    assert (read.schema_version, read.counted) == (1, {})
+    assert baseline().schema_version == SCHEMA_VERSION
+
+
 # --- refused ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, -1, None, "1", 1.5])
+@pytest.mark.parametrize("version", [0, 3, 99, -1, None, "1", 1.5])
 def test_another_version_is_refused_by_its_number(version: object):
     with pytest.raises(BaselineFormatError) as caught:
         decode_baseline(changed_json(schema_version=version), name=NAME)
-    assert f"{NAME}: found schema_version {version!r}, this qbench reads {SCHEMA_VERSION}" in str(caught.value)
+    assert f"{NAME}: found schema_version {version!r}, this qbench reads 1 to {SCHEMA_VERSION}" in str(caught.value)
 
 
 def test_a_future_version_asks_for_a_newer_qbench_and_any_other_for_a_restored_file():
@@ -87,8 +95,8 @@ def test_a_future_version_asks_for_a_newer_qbench_and_any_other_for_a_restored_f
 
 
 def test_a_version_is_refused_before_its_content_is_looked_at():
-    with pytest.raises(BaselineFormatError, match="found schema_version 2"):
-        decode_baseline(b'{"schema_version": 2, "everything": "else is different"}', name=NAME)
+    with pytest.raises(BaselineFormatError, match="found schema_version 3"):
+        decode_baseline(b'{"schema_version": 3, "everything": "else is different"}', name=NAME)
 
 
 WHOLE = encode_baseline(baseline())

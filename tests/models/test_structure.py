@@ -7,8 +7,10 @@ import models_zoo as zoo
 import msgspec
 import numpy as np
 import pytest
+from accepted import accepted_artifact
 from ai_edge_litert import schema_py_generated as schema
 
+from qbench.measure.footprint import counted_names, structure_metrics
 from qbench.models.structure import Structure, read_structure
 from qbench.tflite.builder import Affine, Graph
 
@@ -132,6 +134,50 @@ class TestEnds:
         structure = read_structure(zoo.hanging())
         assert structure.subgraphs == 3
         assert [tensor.name for tensor in structure.inputs + structure.outputs] == ["x", "y"]
+
+
+class TestNames:
+    def test_operators_are_named_by_dtype_and_output(self):
+        assert read_structure(zoo.dense_hybrid()).main_operators == ("FULLY_CONNECTED float32xint8 'y'",)
+        assert read_structure(zoo.hanging()).main_operators == ("WHILE float32 'y'",)
+
+    def test_an_operator_that_was_merged_has_the_name_of_the_last(self):
+        graph = Graph()
+        x, y = graph.tensor("x", [1]), graph.tensor("net/relu;net/bias;net/conv", [1])
+        graph.operator("ABS", [x], [y])
+        assert read_structure(graph.build([x], [y])).main_operators == ("ABS float32 'net/relu'",)
+
+    def test_conversions_and_islands_are_those_that_are_counted(self):
+        structure = read_structure(zoo.float_island())
+        assert structure.island_names == ("EXP float32 'grown'",)
+        assert structure.conversion_names == ("DEQUANTIZE int8 'real'", "QUANTIZE float32 'back'")
+
+    def test_weights_that_are_dequantized_are_no_conversions(self):
+        structure = read_structure(zoo.dense_fp16())
+        assert structure.conversion_names == ()
+        assert structure.weight_dequantize_count == 2
+
+    @pytest.mark.parametrize("recipe", ["fp16", "dynamic", "int8", "int8-symmetric", "int16x8"])
+    def test_there_are_as_many_names_as_the_counts_say(self, recipe):
+        structure = read_structure(accepted_artifact("mnist-cnn", recipe))
+        assert len(structure.conversion_names) == structure.quantize_count + structure.dequantize_count
+        assert len(structure.island_names) == structure.float_islands
+        assert len(structure.main_operators) == sum(structure.operators.values())
+
+
+class TestCounted:
+    def test_operators_that_only_move_values_are_not_counted_as_undelegated(self):
+        structure = read_structure(accepted_artifact("mnist-cnn", "int8"))
+        names = [name.split()[0] for name in structure.main_operators]
+        assert names[4:] == ["SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
+        counted = counted_names(structure, [4, 5, 6, 7, 9])
+        assert counted["undelegated_operators"] == ("SOFTMAX int8 'StatefulPartitionedCall_1:0'",)
+        assert structure_metrics(structure, [4, 5, 6, 7, 9])["undelegated_operators"] == 1
+
+    def test_nothing_is_counted_as_undelegated_without_a_delegate(self):
+        structure = read_structure(zoo.dense_int16())
+        assert "undelegated_operators" not in structure_metrics(structure, None)
+        assert structure_metrics(structure, [])["undelegated_operators"] == 0
 
 
 @pytest.mark.parametrize("content", [zoo.float_island(), zoo.dense_int16(), zoo.hanging()])

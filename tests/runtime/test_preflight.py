@@ -5,6 +5,7 @@ import platform
 import models_zoo as zoo
 import numpy as np
 import pytest
+from accepted import accepted_artifact
 from ai_edge_litert import schema_py_generated as schema
 
 from qbench.errors import (
@@ -18,6 +19,7 @@ from qbench.errors import (
 from qbench.records import RuntimeOptions
 from qbench.runtime import process as process_module
 from qbench.runtime.preflight import PreflightWorker
+from qbench.runtime.profiler import Profile, profile
 from qbench.tflite.builder import Graph
 
 _AMPLE_S = 60.0
@@ -68,6 +70,59 @@ def _scalar():
     x, y = graph.tensor("x", []), graph.tensor("y", [])
     graph.operator("ABS", [x], [y], schema.AbsOptionsT())
     return graph.build([x], [y])
+
+
+def _dead_end():
+    """A model with an operator whose output nobody reads: whether a delegate took it cannot be told, and is nothing."""
+    graph = Graph()
+    x, y, unread = (graph.tensor(name, [1, 4]) for name in ("x", "y", "unread"))
+    graph.operator("EXP", [x], [unread], schema.ExpOptionsT())
+    graph.operator("ABS", [x], [y], schema.AbsOptionsT())
+    return graph.build([x], [y])
+
+
+class TestUndelegated:
+    @pytest.mark.parametrize(
+        ("make", "undelegated"),
+        [
+            (zoo.dense_float, ()),
+            (zoo.dense_fp16, ()),
+            (zoo.dense_hybrid, ()),
+            (zoo.dense_int8, ()),
+            (zoo.dense_int16, (0,)),
+            (zoo.undelegated_int8, (0,)),
+            (zoo.float_island, ()),
+            (zoo.two_inputs_two_outputs, ()),
+            (_dead_end, ()),
+        ],
+    )
+    def test_operators_that_no_delegate_took(self, worker, make, undelegated):
+        assert worker.check(make(), name="model").undelegated == undelegated
+
+    @pytest.mark.parametrize("kernels", ["reference", "no-delegates"])
+    def test_nothing_is_said_where_there_is_no_delegate(self, kernels):
+        with PreflightWorker(RuntimeOptions(kernels=kernels), limit_s=_AMPLE_S) as worker:
+            assert worker.check(zoo.dense_int8(), name="model").undelegated is None
+
+    @pytest.mark.parametrize(
+        ("model", "recipe"),
+        [
+            ("mnist-mlp", "int8"),
+            ("mnist-mlp", "fp16"),
+            ("mnist-cnn", "int8-symmetric"),
+            ("mnist-cnn", "dynamic"),
+            ("mnist-cnn", "int16x8"),
+            ("mnist-dscnn", "fp16"),
+            ("mnist-dscnn", "int8"),
+        ],
+    )
+    def test_the_profiler_saw_the_runtime_run_the_same_operators(self, worker, model, recipe):
+        """Two sources: how delegates hang together in the graph, and what the runtime timed itself."""
+        content = accepted_artifact(model, recipe)
+        profiled = profile(content, RuntimeOptions(), examples=1, invokes=10)
+        assert isinstance(profiled, Profile)
+        timed = sorted(kernel.number for kernel in profiled.kernels if not kernel.delegated)
+        assert list(worker.check(content, name=model).undelegated) == timed
 
 
 class TestHealthy:

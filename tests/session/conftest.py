@@ -14,16 +14,18 @@ from session.lab import Lab
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qbench.records import RuntimeOptions
+
 
 class RememberingWorker(PreflightWorker):
     """Runs each healthy artifact once for all tests here: starting a worker takes most of a session's time."""
 
-    _healthy: dict[bytes, Preflight] = {}  # noqa: RUF012 - shared on purpose
+    _healthy: dict[tuple[bytes, RuntimeOptions], Preflight] = {}  # noqa: RUF012 - shared on purpose
 
     def check(self, content: bytes, *, name: str) -> Preflight:
-        if content not in self._healthy:
-            self._healthy[content] = super().check(content, name=name)
-        return self._healthy[content]
+        if (content, self._options) not in self._healthy:
+            self._healthy[content, self._options] = super().check(content, name=name)
+        return self._healthy[content, self._options]
 
 
 @pytest.fixture

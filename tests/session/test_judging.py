@@ -50,10 +50,10 @@ def test_nothing_changed_is_unchanged_and_complete(accepted: Lab):
         by_verdict.setdefault(verdict.verdict, set()).add(verdict.metric)
     assert by_verdict == {
         Verdict.UNCHANGED: {"size_bytes", "accuracy", "float_islands", "quantize_dequantize", "integer_compute"}
-        | {"latency_ns"},
+        | {"undelegated_operators", "latency_ns"},
         Verdict.PASS: {"accuracy_drop"},
     }
-    assert len(inventory.verdicts) == 2 * 6 + 1
+    assert len(inventory.verdicts) == 2 * 7 + 1
     assert inventory.failed == inventory.incomplete == ()
     assert inventory.baselines == "baselines/"
 
@@ -195,7 +195,7 @@ def test_a_baseline_of_a_future_version_is_an_error_that_names_it(accepted: Lab)
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 7}))
     verdict = of(accepted.gate().verdicts, INT8, "size")
     assert verdict.verdict is Verdict.ERROR
-    assert "found schema_version 7, this qbench reads 1" in verdict.reason
+    assert "found schema_version 7, this qbench reads 1 to 2" in verdict.reason
 
 
 def test_a_metric_that_the_baseline_does_not_have_is_missing(accepted: Lab):
