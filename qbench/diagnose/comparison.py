@@ -56,11 +56,14 @@ class Comparison:
         return set() if self._remainder is None else {*self._remainder.beside, self._remainder.output}
 
     @property
+    def is_compared_alone(self) -> bool:
+        """Whether it could be run alone so far."""
+        return self._alone is not None
+
+    @property
     def damage(self) -> float:
         """What operators are ranked by: the isolated error, as a share of the float values' norm."""
-        if self._alone is None:
-            return -np.inf
-        return max(_damage(errors.result()) for errors in self._alone.values())
+        return max((_damage(errors.result()) for errors in (self._alone or {}).values()), default=0.0)
 
     def compare_deployed(self, stored: Mapping[int, Array], floats: Mapping[int, Array]) -> None:
         """Add what the artifact stores in the unit's outputs, with the errors of all operators before it."""

@@ -96,10 +96,11 @@ def remainder(floats: Signals, cutter: Cutter, replaced: Sequence[int], output: 
 
 def predictions(output: Array, examples: int) -> Array | None:
     """Index of the largest value of each example, -1 if one is NaN; None if the output is no row of classes."""
-    classes = max(output.shape[1:], default=1)
-    rows = output.reshape(examples, -1) if output.size % examples == 0 else output[:0]
-    if rows.shape[0] != examples or classes < _LEAST_CLASSES or rows.shape[1] != classes:
+    has_axis = output.shape[:1] == (examples,) and output.ndim > 1
+    classes = max(output.shape[1:] if has_axis else output.shape, default=1)
+    if classes < _LEAST_CLASSES or output.size != examples * classes:
         return None
+    rows = output.reshape(examples, classes)
     best: Array = np.where(np.isnan(rows).any(axis=1), _NONE, rows.argmax(axis=1))
     return best
 

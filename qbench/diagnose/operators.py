@@ -105,8 +105,8 @@ class _Study:
         self.comparisons = [Comparison(unit, self.matching) for unit in units(self.matching, cutter)]
         self._float_cutter = Cutter(float_content, float_model)
         self._laboratory = laboratory
-        self._floats = Feed(float_content, float_model.subgraphs[0], inputs, name="the float model")
         ordered = _in_order(self.matching, inputs)
+        self._floats = Feed(float_content, float_model.subgraphs[0], inputs, name="the float model")
         self._feed = Feed(content, model.subgraphs[0], ordered, name="the quantized artifact")
         self._examples = len(inputs[0])
 
@@ -123,8 +123,9 @@ class _Study:
 
     def count_flips(self, progress: Report, *, most: int, output: int) -> None:
         """Count the flips that the operators with the largest errors cause alone."""
-        worst = sorted(self.comparisons, key=lambda one: one.damage, reverse=True)[:most]
-        chosen = [one for one in self.comparisons if one in worst]
+        able = [one for one in self.comparisons if one.is_compared_alone]
+        worst = sorted(able, key=lambda one: one.damage, reverse=True)[:most]
+        chosen = [one for one in able if one in worst]
         for one in chosen:
             one.cut_remainder(self._float_cutter, self._floats.graph.outputs[output])
         for batch in self._batches(chosen):
@@ -164,6 +165,8 @@ def _in_order(matching: Matching, inputs: Sequence[Array]) -> list[Array]:
             f"found examples for {len(inputs)} inputs, a float model with {len(floats.inputs)} and an artifact with "
             f"{len(quantized.inputs)}; expected the same number, and inputs of the same shapes"
         )
+    if not all(len(array) for array in inputs):
+        raise DatasetError("found no examples, expected at least one for each input: a mean over none is no number")
     given = {matching.floats.signal(index): array for index, array in zip(floats.inputs, inputs, strict=True)}
     of_signal = {index: given[signal] for signal, index in places.items() if signal is not None}
     return [of_signal[index] for index in quantized.inputs]

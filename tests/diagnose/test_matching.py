@@ -229,7 +229,7 @@ def _computations(nodes: list[Node]) -> list[Any]:
 
 
 @given(networks(), st.integers(0, 1 << 32), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_neither_names_nor_orders_matter(nodes: list[Node], seed: int, bridged: bool) -> None:  # noqa: FBT001
     computed = _computations(nodes)
     quantized = Writer(nodes, quantized=True, seed=seed, bridged=bridged).write()
