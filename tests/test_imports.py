@@ -66,7 +66,7 @@ def test_a_worker_runs_from_its_path_without_qbench():
     with ChildProcess([sys.executable, "-I", "-c", _WITHOUT_QBENCH]) as worker:
         request = {"do": "preflight", "runtime": "litert", "threads": 1, "kernels": "builtin"}
         answer, _ = worker.ask(request, (zoo.dense_int8(),), doing="a test", limit_s=60)
-    assert answer == {"batched": True}
+    assert answer == {"undelegated": [], "batched": True}
 
 
 def test_a_worker_answers_with_the_standard_library_alone():
