@@ -111,14 +111,14 @@ def _of_files(options: argparse.Namespace, effort: Effort, progress: Progress) -
     contents = tuple(_read(path) for path in paths)
     with PreflightWorker(runtime, limit_s=_PREFLIGHT_S) as worker:
         # In a process of its own, so that a crash has a name.
-        for path, content in zip(paths, contents, strict=True):
-            worker.check(content, name=path.name)
+        preflights = [worker.check(content, name=path.name) for path, content in zip(paths, contents, strict=True)]
     case = Case(
         subject=Subject(model=paths[0].stem, recipe=paths[1].stem),
         float_content=contents[0],
         content=contents[1],
         dataset=_dataset(options.data),
         options=runtime,
+        undelegated=preflights[1].undelegated,
     )
     return diagnose(case, effort, progress)
 

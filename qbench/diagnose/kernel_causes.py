@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from qbench.diagnose.operator_evidence import named
 from qbench.diagnose.records import Finding
+from qbench.models.operators import computations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from qbench.diagnose.records import Diagnosis, OperatorReport
+    from qbench.tflite.graph import Subgraph
 
 _OFF_DELEGATE, _KERNELS, _SLOW = 0.3, 0.25, 0.15
 #: Share of the examples that other kernels may flip before that is worth a word.
@@ -18,19 +20,34 @@ _KERNEL_FLIPS = 0.01
 #: An operator is slow if it takes this many times as long as the float one, and this share of an invoke.
 _SLOWER, _SHARE = 1.5, 0.2
 _MOST_NAMES = 3
+#: What XNNPACK runs in int8, of the operators that a network spends its time in.
+_INT8 = "int8"
+_TAKEN = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "ADD", "MUL", "MEAN"})
+
+
+def fallen_operators(graph: Subgraph, undelegated: Iterable[int]) -> tuple[int, ...]:
+    """Those of the operators outside the delegate that it could run: it runs others like them, or is known to."""
+    work, outside = computations(graph), set(undelegated)
+    inside = {(each.operator, each.label) for number, each in enumerate(work) if number not in outside}
+    return tuple(
+        number
+        for number in sorted(outside)
+        if (work[number].operator, work[number].label) in inside
+        or (work[number].label == _INT8 and work[number].operator in _TAKEN)
+    )
 
 
 def off_the_delegate(diagnosis: Diagnosis) -> Iterator[Finding]:
     """Operators that the delegate does not run, although it runs others like them."""
-    if diagnosis.undelegated:
-        shown = ", ".join(diagnosis.undelegated[:_MOST_NAMES])
-        more = f" and {len(diagnosis.undelegated) - _MOST_NAMES} more" if diagnosis.undelegated[_MOST_NAMES:] else ""
+    if diagnosis.fallen:
+        shown = ", ".join(diagnosis.fallen[:_MOST_NAMES])
+        more = f" and {len(diagnosis.fallen) - _MOST_NAMES} more" if diagnosis.fallen[_MOST_NAMES:] else ""
         yield Finding(
             cause="off the delegate",
             where=shown + more,
             severity=_OFF_DELEGATE,
-            evidence=f"{len(diagnosis.undelegated)} operators run on the runtime's own kernels, and others like them "
-            "in XNNPACK",
+            evidence="left to the runtime's own kernels, although XNNPACK has such an operator: each change from one "
+            "to the other ends what XNNPACK runs in one go",
             advice="look for what XNNPACK does not take: an activation, a zero point of weights, a bias without "
             "quantization parameters, a dtype",
         )

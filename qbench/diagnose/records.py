@@ -259,6 +259,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         Whether the recipe takes ranges from the calibration examples.
     changes
         What differs from the accepted artifact, each as a sentence; empty if it is the same one, or there is none.
+    undelegated, fallen
+        Operators that no delegate ran, and those of them that it could have run.
     unmatched
         Operators of the quantized artifact that have no counterpart in the float model, each with why.
     notes
@@ -283,5 +285,6 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     times: tuple[OperatorTime, ...] = ()
     float_times: tuple[OperatorTime, ...] = ()
     undelegated: tuple[str, ...] = ()
+    fallen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

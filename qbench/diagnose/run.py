@@ -14,11 +14,14 @@ from qbench.diagnose.calibration import calibration_report, input_reports, range
 from qbench.diagnose.causes import find_causes
 from qbench.diagnose.examples import chosen_examples, real_inputs
 from qbench.diagnose.extremes import tensor_extremes
+from qbench.diagnose.kernel_causes import fallen_operators
 from qbench.diagnose.matching import match_graphs
+from qbench.diagnose.operator_evidence import short_name
 from qbench.diagnose.operators import operator_reports
 from qbench.diagnose.records import Diagnosis
 from qbench.diagnose.weights import weight_reports
 from qbench.errors import QbenchError
+from qbench.models.operators import computations
 from qbench.progress import NoProgress, Progress
 from qbench.runtime.interpreter import open_interpreter
 from qbench.tflite.reader import read_model
@@ -56,6 +59,8 @@ class Case:
         Whether the artifact's ranges come from the dataset's calibration examples.
     predictions
         Of the float model and of the artifact on all examples, where they are known; shape (examples,).
+    undelegated
+        Places of the artifact's operators that no delegate took, where that is known.
     changes
         What differs from what was accepted.
     """
@@ -69,6 +74,7 @@ class Case:
     output: int = 0
     calibrated: bool = True
     predictions: tuple[Array, Array] | None = None
+    undelegated: tuple[int, ...] | None = None
     changes: tuple[str, ...] = ()
 
 
@@ -151,10 +157,19 @@ class _Study:
             evaluated_flips=chosen.evaluated_flips,
             inputs=input_reports(self._case.dataset, self._specs),
         )
+        self._look_at_delegation()
         self._look_at_weights()
         self._look_at_operators(inputs)
         self._look_at_calibration()
         self._add(notes=tuple(self._notes))
+
+    def _look_at_delegation(self) -> None:
+        graph, outside = self.model.subgraphs[0], self._case.undelegated or ()
+        names = [f"{each.operator} {each.label} {short_name(each.output)!r}" for each in computations(graph)]
+        self._add(
+            undelegated=tuple(names[number] for number in outside),
+            fallen=tuple(names[number] for number in fallen_operators(graph, outside)),
+        )
 
     def _look_at_weights(self) -> None:
         matching = match_graphs(self.model.subgraphs[0], self._float_model.subgraphs[0])

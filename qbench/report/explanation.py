@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Below this, a cause is worth knowing and no reason to act.
 _ALARMING = 0.25
 _MOST_OPERATORS = 8
-_MOST_RANGES = 3
+_MOST_RANGES, _MOST_NAMES = 3, 3
 NOTHING = "nothing stands out"
 
 
@@ -118,6 +118,10 @@ def _remarks(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[str]:
                 f"  {each.tensor.partition(';')[0]}: {each.low:.4g}..{each.high:.4g}, moves by "
                 f"{each.moved_by_subset:.0%} by subset, by {each.moved_by_order:.0%} by order of a moving average"
             )
+    natural = [name for name in diagnosis.undelegated if name not in diagnosis.fallen]
+    if natural:
+        more = f" and {len(natural) - _MOST_NAMES} more" if natural[_MOST_NAMES:] else ""
+        yield f"Not in the delegate, which takes nothing like it: {', '.join(natural[:_MOST_NAMES])}{more}."
     for unmatched in diagnosis.unmatched:
         yield f"Not compared: {unmatched}"
     for note in diagnosis.notes:

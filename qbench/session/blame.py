@@ -143,6 +143,7 @@ class Blame:
             output=self._output(prepared.content, subject.model),
             calibrated=self._calibrates(subject),
             predictions=self._predictions(floats, subject, given),
+            undelegated=prepared.preflight.undelegated,
             changes=self.changes(subject),
         )
 

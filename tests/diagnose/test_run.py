@@ -1,0 +1,152 @@
+"""A diagnosis of real artifacts: each seeded fault is named first, and a healthy artifact has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import models_zoo as zoo
+import numpy as np
+import pytest
+
+from diagnose import faults
+from qbench.diagnose.run import Case, Effort, diagnose
+from qbench.errors import DatasetError, InvalidArtifactError
+from qbench.models.datasets import Dataset
+from qbench.records import RuntimeOptions, Subject
+from qbench.runtime.preflight import PreflightWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qbench.diagnose.records import Diagnosis
+
+#: Enough to tell, and quick.
+QUICK = Effort(examples=48, flips_alone=3, calibration=False)
+
+FAULTS: dict[str, Callable[[], faults.Fault]] = {
+    "weights of one layer multiplied": faults.saturated_weights,
+    "one channel scaled down and up": faults.unequal_channels,
+    "zero point of one tensor": faults.shifted_zero_point,
+    "calibration on constant images": faults.constant_calibration,
+    "calibration on 0..255": lambda: faults.wrong_normalisation(255, 0),
+    "calibration on -1..1": lambda: faults.wrong_normalisation(2, -1),
+    "one operator per tensor": faults.per_tensor,
+    "one operator off the delegate": faults.off_the_delegate,
+    "one weight is NaN": faults.not_a_number,
+}
+
+
+def explained(fault: faults.Fault, effort: Effort = QUICK, **changed) -> Diagnosis:
+    given = {
+        "subject": Subject(model="mnist-dscnn", recipe="int8"),
+        "float_content": fault.float_content,
+        "content": fault.content,
+        "dataset": fault.dataset,
+        "options": RuntimeOptions(),
+    }
+    return diagnose(Case(**{**given, **changed}), effort)
+
+
+@pytest.fixture(scope="module")
+def preflight():
+    """Runs artifacts in a worker process, and says what no delegate took."""
+    with PreflightWorker(RuntimeOptions(), limit_s=60) as worker:
+        yield lambda content: worker.check(content, name="the artifact").undelegated
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_seeded_fault_is_named_first(kind, preflight):
+    fault = FAULTS[kind]()
+    found = explained(fault, undelegated=preflight(fault.content))
+    first = found.findings[0]
+    assert first.cause in fault.causes
+    if fault.operator is not None:
+        assert repr(faults.output_of(fault.content, fault.operator).partition(";")[0]) in first.where
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe"),
+    [
+        ("mnist-dscnn", "int8"),
+        ("mnist-cnn", "int8"),
+        ("mnist-mlp", "int8"),
+        ("mnist-dscnn", "int8-symmetric"),
+        ("mnist-dscnn", "int16x8"),
+        ("mnist-dscnn", "dynamic"),
+        ("mnist-dscnn", "fp16"),
+    ],
+)
+def test_a_healthy_artifact_has_no_causes(model, recipe, preflight):
+    fault = faults.healthy(model, recipe)
+    found = explained(fault, undelegated=preflight(fault.content))
+    assert found.findings == ()
+    assert found.operators
+    assert found.notes == ()
+
+
+def test_the_range_of_the_input_tells_where_nobody_knows_the_calibration():
+    fault = faults.wrong_normalisation(255, 0)
+    without = Dataset(inputs=fault.dataset.inputs, labels=fault.dataset.labels)
+    first = explained(fault, dataset=without).findings[0]
+    assert (first.cause, first.where) == ("input range", "input 'input_layer_2'")
+    assert "255 times as wide" in first.evidence
+
+
+def test_examples_that_flip_are_looked_at_first_and_half_of_all_at_most():
+    fault = faults.saturated_weights()
+    ours, floats = np.zeros(1500, np.uint8), np.zeros(1500, np.uint8)
+    floats[700:1400] = 1
+    found = explained(fault, Effort(examples=20, flips_alone=0, calibration=False), predictions=(floats, ours))
+    assert (found.examples, found.flips, found.evaluated, found.evaluated_flips) == (20, 10, 1500, 700)
+
+
+def test_ranges_of_the_float_model_are_watched_on_the_calibration_examples():
+    found = explained(faults.healthy(), Effort(examples=8, flips_alone=0))
+    assert found.calibration is not None
+    assert found.calibration.digest == faults.digits().calibration_digest
+    names = [each.tensor.partition(";")[0] for each in found.calibration.ranges]
+    assert len(names) == 12
+    # The logits are what no activation bounds.
+    assert names[0] == "functional_11_1/dense_3_1/MatMul"
+    assert 0 < found.calibration.ranges[0].moved_by_subset < 0.3
+
+
+def test_operators_are_left_when_the_time_is_over_and_the_rest_is_said():
+    found = explained(faults.saturated_weights(), Effort(examples=48, calibration=False, limit_s=0.0))
+    assert found.operators == ()
+    assert found.notes == ("operators: there was no more time for it",)
+    # Weights are compared without running anything.
+    assert [(each.cause, each.where) for each in found.findings] == [
+        ("weights differ", "CONV_2D int8 'functional_11_1/re_lu_6_1/Relu6'")
+    ]
+
+
+def test_the_same_is_found_again():
+    first, second = (explained(faults.per_tensor()) for _ in range(2))
+    assert first.operators == second.operators
+    assert first.findings == second.findings
+
+
+def test_a_dataset_that_does_not_fit_is_refused():
+    with pytest.raises(DatasetError, match="an example has the shape"):
+        explained(faults.healthy(), dataset=Dataset(inputs=np.zeros((3, 4), np.float32)))
+
+
+def test_what_is_no_artifact_is_refused():
+    with pytest.raises(InvalidArtifactError):
+        explained(faults.healthy(), content=b"nothing")
+
+
+def test_outputs_that_are_no_classes_flip_nothing_and_are_explained_all_the_same():
+    inputs = np.random.default_rng(0).uniform(-1, 1, (9, 4)).astype(np.float32)
+    case = Case(
+        subject=Subject(model="one", recipe="int8"),
+        float_content=zoo.dense_float(4, 1),
+        content=zoo.dense_int8(4, 1),
+        dataset=Dataset(inputs=inputs),
+        options=RuntimeOptions(),
+    )
+    found = diagnose(case, QUICK)
+    assert (found.examples, found.flips) == (9, 0)
+    assert found.operators
