@@ -175,6 +175,7 @@ ERROR_RATE = Metric(name="error_rate", unit="", direction="lower")
         (HIGHER, 1.0, 0.9999, Allowance(errors=5.0), Verdict.FAIL),
         (HIGHER, 1.0, 1.0, Allowance(errors=5.0), Verdict.PASS),
         (HIGHER, 0.0, 0.0, Allowance(relative=0.5), Verdict.PASS),
+        (HIGHER, 0.9, 0.8999999999, Allowance(relative=0.0), Verdict.FAIL),
         (HIGHER, 0.76, 0.7524, Allowance(relative=0.01), Verdict.PASS),
         (HIGHER, 0.76, 0.7523, Allowance(relative=0.01), Verdict.FAIL),
         (HIGHER, 0.76, 0.7524, Allowance(relative=0.01, absolute=0.005), Verdict.FAIL),
