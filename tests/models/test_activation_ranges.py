@@ -151,6 +151,16 @@ class TestLeastError:
         assert low > 0.85 * tail.min()
         assert least_error_range(counted(even), bits=8, symmetric=False)[1] > 0.98
 
+    @pytest.mark.parametrize("shape", ["outlier", "skewed"])
+    def test_the_search_finds_what_neither_of_its_starts_is(self, shape):
+        values = SHAPES[shape](np.random.default_rng(0), 200_000)
+        histogram = counted(values)
+        starts = [(values.min(), values.max()), octav_range(histogram, bits=8, symmetric=False)]
+        found = least_error_range(histogram, bits=8, symmetric=False)
+        assert error(values, found, 8, symmetric=False) < 0.99 * min(
+            error(values, start, 8, symmetric=False) for start in starts
+        )
+
     def test_zeros_alone_have_a_range_of_zero(self):
         assert least_error_range(counted([0.0]), bits=8, symmetric=False) == (0.0, 0.0)
 
@@ -179,6 +189,13 @@ class TestOctav:
         assert clip == pytest.approx(values[beyond].sum() / ((~beyond).sum() * 4.0**-4 / 3 + beyond.sum()), rel=0.01)
         # The known best clip of Laplace's distribution at 4 bits (Banner et al., 2019, arXiv 1810.05723).
         assert clip == pytest.approx(5.03, rel=0.03)
+
+    def test_zeros_need_no_steps(self):
+        values = np.abs(np.random.default_rng(1).laplace(size=10_000))
+        dense, sparse = counted(values), counted(np.append(values, np.zeros(90_000)))
+        assert octav_range(dense, bits=4, symmetric=False) == pytest.approx(
+            octav_range(sparse, bits=4, symmetric=False), abs=1e-3
+        )
 
     def test_it_stays_within_the_values(self):
         assert octav_range(counted(np.linspace(0, 1, 1000)), bits=8, symmetric=False)[0] == 0.0

@@ -170,6 +170,20 @@ class TestRanges:
             whole = ranges().find(Quantization(calibration=calibration, calibration_examples=30))
             assert whole == few.find(Quantization(calibration=calibration))
 
+    @pytest.mark.parametrize("calibration", ["mse", "octav"])
+    def test_those_for_other_widths_are_not_mistaken_for_one_another(self, calibration):
+        content = accepted_artifact(DSCNN, "fp32")
+        few = lambda: iter(list(samples())[:20])  # noqa: E731 - samples that are asked for several times
+        together = CalibratedRanges(content, few)
+        wanted = [
+            Quantization(calibration=calibration, **each)
+            for each in ({}, {"symmetric": True}, {"activations": "int16"}, {})
+        ]
+        found = [together.find(each) for each in wanted]
+        assert found == [CalibratedRanges(content, few).find(each) for each in wanted]
+        assert found[0] == found[3]
+        assert found[0] != found[1] != found[2] != found[0]
+
     def test_only_the_moving_average_depends_on_the_order(self):
         backwards = CalibratedRanges(accepted_artifact(DSCNN, "fp32"), lambda: iter(list(samples())[::-1]))
         same = {
@@ -228,8 +242,24 @@ class TestFloatOperators:
         structure = read_structure(made(float_operators=(first, second)))
         assert (structure.float_islands, structure.quantize_count, structure.dequantize_count) == (1, 1, 1)
 
-    def test_a_name_means_no_more_than_itself(self):
-        """The name of one operator begins as another's: half of it names nobody."""
+    @pytest.mark.parametrize("name", ["dense", "dense;1", "my/dense", "dense[0]"])
+    def test_a_name_means_no_other_that_it_is_part_of(self, name):
+        only = Graph()
+        tensors = [only.tensor(each, [1, 8]) for each in ("x", "dense", "dense;1", "my/dense", "dense[0]")]
+        weights = only.constant("weights", np.eye(8, dtype=np.float32))
+        for given, made_ in itertools.pairwise(tensors):
+            only.operator("FULLY_CONNECTED", [given, weights, -1], [made_], schema.FullyConnectedOptionsT())
+        only.signature("serving_default", {"x": tensors[0]}, {"y": tensors[-1]})
+        choices = Quantization(activations="dynamic", float_operators=(name,))
+        content = graph(quantize_by_choice(choices, only.build(tensors[:1], tensors[-1:]), lambda: None))
+        floats = [
+            content.tensors[operator.outputs[0]].name
+            for operator in content.operators
+            if content.tensors[operator.inputs[1]].dtype == "float32"
+        ]
+        assert floats == [name]
+
+    def test_half_a_name_names_nobody(self):
         name = outputs()[0][1]
         assert ";" in name
         with pytest.raises(ValueError, match="which no operator of the float model has as its output"):
