@@ -212,26 +212,30 @@ class CalibrationReport(msgspec.Struct, frozen=True, kw_only=True):
 class FamilyResult(msgspec.Struct, frozen=True, kw_only=True):
     """The same artifact on one family of kernels: ``xnnpack``, ``builtin`` or ``reference``.
 
-    `flips` counts predictions that differ from those of the kernels it is deployed with; `accuracy` is None without
-    labels.
+    `flips` counts predictions, of `examples`, that differ from those of the kernels it is deployed with; `accuracy` is
+    None without labels. `max_output_steps` is the largest difference of a stored output, 0 for outputs that are not
+    quantized: float kernels differ by nature.
     """
 
     family: str
     accuracy: float | None
     flips: int
     max_output_steps: int
+    examples: int = 0
 
 
 class OperatorTime(msgspec.Struct, frozen=True, kw_only=True):
     """What the runtime's profiler says of one operator: the kernel that ran, and its share of an invoke.
 
     `number` is its place in the artifact, -1 inside a delegate that does not tell; `delegated` whether one ran it.
+    `nanoseconds` are those of one example, and off by no more than `resolution_ns` for what the profiler cuts off.
     """
 
     number: int
     kernel: str
     delegated: bool
     nanoseconds: float
+    resolution_ns: float = 0.0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

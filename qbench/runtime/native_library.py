@@ -37,6 +37,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "GetModelSignature": (c_void_p, c_size_t, _OUT),
     "GetNumSignatureInputs": (c_void_p, _SIZE_OUT),
     "GetNumSignatureOutputs": (c_void_p, _SIZE_OUT),
+    "GetSignatureInputName": (c_void_p, c_size_t, _OUT),
     "GetSignatureInputTensorByIndex": (c_void_p, c_size_t, _OUT),
     "GetSignatureOutputTensorByIndex": (c_void_p, c_size_t, _OUT),
     "GetRankedTensorType": (c_void_p, c_void_p),

@@ -39,7 +39,7 @@ _MOST_EXAMPLES = 64
 _FILLER = 0xA5
 
 
-def profile(native: Any, request: dict[str, Any], content: bytes, inputs: Sequence[bytes]) -> dict[str, Any]:
+def profile(native: Any, request: dict[str, Any], content: bytes, stored: Sequence[bytes]) -> dict[str, Any]:
     """Run an artifact with the profiler on.
 
     Parameters
@@ -48,9 +48,9 @@ def profile(native: Any, request: dict[str, Any], content: bytes, inputs: Sequen
         The module `native_library.py`, which this cannot import.
     request
         Fields of `qbench.records.RuntimeOptions`; how many `examples` to run at once (0 to choose, falling back to 1),
-        `invokes` and `limit_s` for them.
-    inputs
-        Bytes of one example of each input; nothing to leave them zero.
+        `invokes` and `limit_s` for them; `names` of the inputs that there are values for.
+    stored
+        Bytes of one example of each of these; all others stay zero.
 
     Returns
     -------
@@ -66,6 +66,7 @@ def profile(native: Any, request: dict[str, Any], content: bytes, inputs: Sequen
     if mode is None:
         raise native.NotAvailableError(f"the runtime's profiler cannot run {request['kernels']} kernels")
     library = native.Library()
+    inputs = dict(zip(request["names"], stored))  # noqa: B905 - as many
     settings = f'kernel_mode = "{mode}"\nnum_threads = {int(request["threads"])}\n'
 
     def run(examples: int, invokes: int) -> dict[str, Any]:
@@ -127,7 +128,7 @@ class _Run:
         self._inputs = library.counted("GetNumSignatureInputs", self._signature)
         self._outputs = library.counted("GetNumSignatureOutputs", self._signature)
 
-    def average(self, inputs: Sequence[bytes], invokes: int, limit_s: float) -> dict[str, Any]:
+    def average(self, inputs: dict[str, bytes], invokes: int, limit_s: float) -> dict[str, Any]:
         """What kernels take on average, in the faster half of the invokes."""
         run = self._prepared(inputs)
         for _ in range(_WARM_UP):
@@ -148,7 +149,7 @@ class _Run:
             "invokes": len(kept),
         }
 
-    def _prepared(self, inputs: Sequence[bytes]) -> Callable[[], None]:
+    def _prepared(self, inputs: dict[str, bytes]) -> Callable[[], None]:
         """What runs the artifact once, on `inputs` repeated for every example."""
         if self._examples > 1:
             for index in range(self._inputs):
@@ -226,12 +227,15 @@ class _Run:
         )
         return self._owned("TensorBuffer", made).value
 
-    def _fill(self, buffer: c_void_p, index: int, inputs: Sequence[bytes]) -> None:
+    def _fill(self, buffer: c_void_p, index: int, inputs: dict[str, bytes]) -> None:
         needed = self._library.made("GetCompiledModelInputBufferRequirements", self._model, 0, index)
         size = self._library.counted("GetTensorBufferRequirementsBufferSize", needed)
-        stored = inputs[index] * self._examples if inputs else bytes(size)
+        # Signatures have an order of their own.
+        text = self._library.made("GetSignatureInputName", self._signature, index)
+        name = ctypes.string_at(text.value or 0).decode(errors="replace")
+        stored = inputs[name] * self._examples if name in inputs else bytes(size)
         if len(stored) > size:
-            raise self._native.NotAvailableError(f"an input takes {size} bytes, not {len(stored)}")
+            raise self._native.NotAvailableError(f"the input {name!r} takes {size} bytes, not {len(stored)}")
         memory = c_void_p()
         self._library.call("LockTensorBuffer", buffer, byref(memory), _WRITE)
         ctypes.memmove(memory, stored, len(stored))

@@ -18,7 +18,7 @@ from qbench.runtime.process import RuntimeProcess
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qbench.records import RuntimeOptions
 
@@ -82,7 +82,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 def profile(
     content: bytes,
     options: RuntimeOptions,
-    inputs: Sequence[bytes] = (),
+    inputs: Mapping[str, bytes] | None = None,
     *,
     examples: int = 0,
     invokes: int = 1000,
@@ -94,7 +94,7 @@ def profile(
     Parameters
     ----------
     inputs
-        One example of each input, as stored; zeros if there are none.
+        One example of each input, as stored, by the input's name; zeros where there is none.
     examples
         How many to run at once; 0 to choose.
     invokes, limit_s
@@ -113,8 +113,10 @@ def profile(
     if options.delegate:
         return f"the profiler cannot load the delegate {options.delegate}"
     request = {"do": "profile", **msgspec.to_builtins(options), "invokes": invokes, "limit_s": limit_s}
+    request["names"] = list(inputs or ())
+    stored = tuple((inputs or {}).values())
     try:
-        answer, version = _answer(process or RuntimeProcess(limit_s=60.0), request, content, inputs, examples)
+        answer, version = _answer(process or RuntimeProcess(limit_s=60.0), request, content, stored, examples)
     except QbenchError as error:
         return str(error)
     if reason := answer.get("not_available"):
@@ -130,26 +132,26 @@ def profile(
 
 
 def _answer(
-    process: RuntimeProcess, request: dict[str, Any], content: bytes, inputs: Sequence[bytes], examples: int
+    process: RuntimeProcess, request: dict[str, Any], content: bytes, stored: Sequence[bytes], examples: int
 ) -> tuple[dict[str, Any], str]:
     with process:
         ask = {"do": "environment", "packages": [_PACKAGE]}
         found, _ = process.ask(ask, name=_PACKAGE, doing=f"asking for the version of {_PACKAGE}")
         try:
-            answer, _ = _profiled(process, {**request, "examples": examples}, content, inputs)
+            answer, _ = _profiled(process, {**request, "examples": examples}, content, stored)
         except WorkerCrashedError:
             if examples == 1:
                 raise
             # Several examples are more than a runtime may be ready for.
             process.start()
-            answer, _ = _profiled(process, {**request, "examples": 1}, content, inputs)
+            answer, _ = _profiled(process, {**request, "examples": 1}, content, stored)
     return answer, str(found["versions"][_PACKAGE])
 
 
 def _profiled(
-    process: RuntimeProcess, request: dict[str, Any], content: bytes, inputs: Sequence[bytes]
+    process: RuntimeProcess, request: dict[str, Any], content: bytes, stored: Sequence[bytes]
 ) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    return process.ask(request, content, *inputs, name="the artifact", doing="profiling the artifact")
+    return process.ask(request, content, *stored, name="the artifact", doing="profiling the artifact")
 
 
 def _kernels(answer: dict[str, Any], operators: Sequence[str]) -> tuple[KernelTime, ...]:
