@@ -11,12 +11,16 @@ from qbench.diagnose.records import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qbench.diagnose.records import Diagnosis
+    from qbench.diagnose.records import Diagnosis, InputReport
     from qbench.tflite.graph import Subgraph
 
 #: A cause in front of the whole model stands above all that it explains.
 MODEL_WIDE = 0.95
-_POOR = 0.2
+_MILD, _POOR = 0.22, 0.2
+#: An input of which less is in use leaves its values five of eight bits.
+_IN_USE = 1 / 8
+#: Share of the values that an input may clip before that explains all that comes behind it.
+_CLIPPED = 0.01
 #: Shares of the range, and of the examples, from which on a calibration set is said to be a poor one.
 _MOVED, _CONSTANT = 0.5, 0.5
 
@@ -46,10 +50,19 @@ def differing_calibration(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Fin
             yield Finding(
                 cause="input range",
                 where=f"input {each.name!r}",
-                severity=MODEL_WIDE,
+                severity=MODEL_WIDE if is_far_off(each) else _MILD,
                 evidence=clause,
                 advice="convert again with calibration examples that are preprocessed as those that are evaluated",
             )
+
+
+def is_far_off(input_report: InputReport) -> bool:
+    """Whether an input's range is so far from what it is given that no operator behind it can be blamed."""
+    low, high = input_report.represents_low, input_report.represents_high
+    if low is None or high is None:
+        return False
+    in_use = (max(input_report.high, 0.0) - min(input_report.low, 0.0)) / (high - low)
+    return in_use < _IN_USE or input_report.saturated >= _CLIPPED
 
 
 def is_symmetric(graph: Subgraph) -> bool:

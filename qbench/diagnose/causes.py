@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qbench.diagnose.calibration_causes import MODEL_WIDE, differing_calibration, is_symmetric, poor_calibration
+from qbench.diagnose.calibration_causes import MODEL_WIDE, differing_calibration, is_far_off, poor_calibration
 from qbench.diagnose.kernel_causes import differing_kernels, off_the_delegate, slow_operators
-from qbench.diagnose.normalisation import input_range_mismatch
 from qbench.diagnose.operator_causes import misrepresents, operator_findings
 from qbench.diagnose.operator_evidence import Operator, named, short_name
 from qbench.diagnose.records import Finding, OperatorReport
@@ -47,9 +46,11 @@ def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
     model_wide = [*differing_calibration(diagnosis, graph)]
     operators = [*_operators(diagnosis, graph)]
     of_operators = [finding for operator in operators for finding in operator_findings(operator)]
-    if not model_wide:
-        model_wide = [*_everywhere(of_operators, len(operators))]
-    if model_wide or not_finite:
+    explained = any(finding.severity >= MODEL_WIDE for finding in (*not_finite, *model_wide))
+    if not explained and (everywhere := [*_everywhere(of_operators, len(operators))]):
+        model_wide += everywhere
+        explained = True
+    if explained:
         of_operators = [_weaker(finding) for finding in of_operators]
     elsewhere = [
         *off_the_delegate(diagnosis),
@@ -91,7 +92,7 @@ def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
     """The operators in order, each with what is known of it and of what it reads."""
     per_channel = {weights.operator for weights in diagnosis.weights if not weights.per_tensor}
     bad_tensors: set[int] = set()
-    if any(input_range_mismatch(each, symmetric=is_symmetric(graph)) for each in diagnosis.inputs):
+    if any(is_far_off(each) for each in diagnosis.inputs):
         bad_tensors.update(graph.inputs)
     for report in _reports(diagnosis, graph):
         in_graph = graph.operators[report.number]

@@ -165,6 +165,12 @@ class TestCalibration:
         assert causes(diagnosis(inputs=(given,)), symmetric) == []
         assert causes(diagnosis(inputs=(given,))) == [("input range", "input 'x'")]
 
+    @pytest.mark.parametrize(("high", "first"), [(2.5, "weights differ"), (30.0, "input range")])
+    def test_an_input_that_loses_a_bit_or_two_explains_nothing_else(self, high, first):
+        other = (weights(1, rmse_in_steps=40.0),)
+        found = find_causes(diagnosis(inputs=(fed(represents_high=high),), weights=other), chain())
+        assert [each.cause for each in found] == [first, *({"weights differ", "input range"} - {first})]
+
     @pytest.mark.parametrize(
         ("changed", "said"),
         [

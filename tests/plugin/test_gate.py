@@ -61,14 +61,17 @@ def test_each_regression_fails_its_own_test_with_one_message(project: Project):
     )
     assert messages["test_structure[floaty-int8]"] == (
         "floaty-int8: integer_compute is 0.0000, 100 points worse than 1.0000 of the baseline "
-        f"(beyond the tolerance of 0 points). {advice}"
+        f"(beyond the tolerance of 0 points). {advice}\n"
+        "Why: since it was accepted: 2 DEQUANTIZE, accepted 0. More: qbench explain floaty int8"
     )
-    against_baseline, against_fp32 = messages["test_accuracy[wrong-int8]"].splitlines()
+    against_baseline, against_fp32, why = messages["test_accuracy[wrong-int8]"].splitlines()
     assert "worse than 1.0000 of the baseline (beyond the tolerance of 0.2 points)" in against_baseline
     assert "of 64 predictions differ from the baseline's" in against_baseline
     assert against_baseline.endswith(advice)
     assert "worse than 1.0000 of fp32 of the same run (beyond the tolerance of 0.5 points)" in against_fp32
     assert "What to do: try a recipe that loses less" in against_fp32
+    assert why.startswith("Why: FULLY_CONNECTED int8 'y': weights differ: ")
+    assert why.endswith("More: qbench explain wrong int8")
 
     verdicts = rows(result)
     assert verdicts["heavy-int8"].startswith("fail (size)")
