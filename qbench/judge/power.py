@@ -109,7 +109,7 @@ def _critical_lost(examples: int, counts: npt.NDArray[Any], margin: float, quant
         lost = (beyond_from + at_most) // 2
         won = counts - lost
         variance = np.maximum(examples * drop_variance(float(examples), lost, won, margin), 0.0)
-        beyond = (lost <= counts) & (lost - won - examples * margin > quantile * np.sqrt(variance))
+        beyond = lost - won - examples * margin > quantile * np.sqrt(variance)
         at_most = np.where(beyond, lost, at_most)
         beyond_from = np.where(beyond, beyond_from, np.minimum(lost + 1, at_most))
     return at_most
