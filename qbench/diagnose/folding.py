@@ -36,10 +36,6 @@ def folded(signals: Signals, numbers: Collection[int]) -> Signals:
 
     A folded operation has the number and the outputs of the last operator in it.
     """
-    readers: dict[int, list[Operation]] = {}
-    for operation in signals.operations:
-        for signal in {operand.signal for operand in operation.operands if operand.signal is not None}:
-            readers.setdefault(signal, []).append(operation)
     ends = {signals.signal(index) for index in signals.graph.outputs}
     result = signals.copy()
     gone: set[int] = set()
@@ -48,7 +44,7 @@ def folded(signals: Signals, numbers: Collection[int]) -> Signals:
         if operation.number in gone:
             continue
         while operation.number in numbers and not ends.intersection(operation.outputs):
-            following = readers.get(operation.outputs[0], [])
+            following = signals.readers.get(operation.outputs[0], ())
             if len(following) != 1 or following[0].number not in numbers:
                 break
             joined = _joined(operation, following[0], result)

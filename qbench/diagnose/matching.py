@@ -17,7 +17,7 @@ from qbench.diagnose.signals import BRIDGES, Operation, Signals
 from qbench.quant.graph import label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from qbench.diagnose.resemblance import Likeness
     from qbench.tflite.graph import Subgraph
@@ -159,7 +159,7 @@ class _Matcher:
         return self._accept_all(
             likeness
             for operation in self._open()
-            for likeness in self._likenesses(operation)
+            for likeness in self._likenesses(operation, self._beside(operation))
             if likeness.is_close and self._is_anchored(likeness) and self._is_only_order(likeness)
         )
 
@@ -168,7 +168,7 @@ class _Matcher:
         likenesses = [
             likeness
             for operation in self._open()
-            for likeness in self._likenesses(operation)
+            for likeness in self._likenesses(operation, self._free(operation))
             if likeness.is_close and self._is_only_order(likeness)
         ]
         lefts = [likeness.left.number for likeness in likenesses]
@@ -184,7 +184,7 @@ class _Matcher:
         likenesses = [
             likeness
             for operation in self._open()
-            for likeness in self._likenesses(operation)
+            for likeness in self._likenesses(operation, self._beside(operation))
             if likeness.is_close and self._is_anchored(likeness)
         ]
         return self._accept_all(sorted(likenesses, key=self._resemblance.of_origins)[:1])
@@ -194,7 +194,7 @@ class _Matcher:
         likenesses = [
             likeness
             for operation in self._open()
-            for likeness in self._likenesses(operation)
+            for likeness in self._likenesses(operation, self._beside(operation))
             if self._is_anchored(likeness)
         ]
         return self._accept_all(sorted(likenesses, key=self._resemblance.rank)[:1])
@@ -206,9 +206,24 @@ class _Matcher:
         """Operations of the float graph that may stand for `operation` and for no other yet."""
         return [other for other in self._of_kind.get(operation.kind, []) if other.number not in self._taken]
 
-    def _likenesses(self, operation: Operation) -> Iterator[Likeness]:
-        """Ways in which an operation may be one of the float graph's, as far as pairs do not rule them out."""
-        for other in self._free(operation):
+    def _beside(self, operation: Operation) -> list[Operation]:
+        """Those of them that read or give what is paired with what `operation` does."""
+        signals = {operand.signal for operand in operation.operands if operand.signal is not None}
+        if not signals:
+            return self._free(operation)
+        found = {
+            other.number: other
+            for signal in signals.intersection(self.signals)
+            for other in self.right.readers.get(self.signals[signal], ())
+        }
+        for signal in set(operation.outputs).intersection(self.signals):
+            if other := self.right.producers.get(self.signals[signal]):
+                found[other.number] = other
+        return [other for other in found.values() if other.number not in self._taken and other.kind == operation.kind]
+
+    def _likenesses(self, operation: Operation, others: Iterable[Operation]) -> Iterator[Likeness]:
+        """Ways in which an operation may be one of others, as far as pairs do not rule them out."""
+        for other in others:
             for likeness in self._resemblance.between(operation, other):
                 if self._fits(likeness):
                     yield likeness

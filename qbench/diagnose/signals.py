@@ -127,6 +127,16 @@ class Signals:
         """The operation that a signal comes from."""
         return {index: operation for operation in self.operations for index in operation.outputs}
 
+    @cached_property
+    def readers(self) -> dict[int, tuple[Operation, ...]]:
+        """The operations that read a signal."""
+        readers: dict[int, tuple[Operation, ...]] = {}
+        for operation in self.operations:
+            for signal in dict.fromkeys(operand.signal for operand in operation.operands):
+                if signal is not None:
+                    readers[signal] = (*readers.get(signal, ()), operation)
+        return readers
+
     def is_constant(self, index: int) -> bool:
         """Whether the tensor is a constant, or made of constants alone by bridges."""
         return self.graph.tensors[index].data is not None or index in self._made_of_constant
@@ -154,7 +164,8 @@ class Signals:
     def copy(self) -> Signals:
         """The same, to change operations and constants of."""
         other = copy(self)
-        other.__dict__.pop("producers", None)
+        for computed in ("producers", "readers"):
+            other.__dict__.pop(computed, None)
         other._constants, other.operations = dict(self._constants), list(self.operations)  # noqa: SLF001 - its own
         return other
 

@@ -56,8 +56,12 @@ def real_values(stored: Array, tensor: Tensor) -> Array:
 
 
 def _in_shape(values: Array, shape: tuple[int, ...]) -> Array:
-    """`values` in the shape that a file gives a tensor, but for as many examples as there are."""
-    if values.ndim == len(shape) and values.shape[1:] == shape[1:]:
+    """`values` in the shape that a file gives a tensor, but for as many examples as there are.
+
+    Examples are along the first axis, or along one that the file says to be 1 long.
+    """
+    sizes = tuple(zip(values.shape, shape, strict=False))[1:]
+    if values.ndim == len(shape) and all(size in {found, 1} for found, size in sizes):
         return values
     times, rest = divmod(values.size, max(math.prod(shape), 1))
     if rest or (not shape and times != 1):
