@@ -64,6 +64,8 @@ class TestRealNetworks:
 
     def test_two_partitions_of_the_delegate_with_shapes_computed_between_them(self):
         found = _profiled(accepted_artifact("mnist-cnn", "int8-symmetric"))
+        # The runtime would write past the end of an output whose shape it learns when it runs.
+        assert found.examples > 1
         assert _numbers(found, delegated=False) == [5, 6, 7, 8, 10]
         assert {0, 1, 2, 3, 4, 9, 11} <= set(_numbers(found, delegated=True))
 

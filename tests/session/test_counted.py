@@ -96,7 +96,7 @@ def test_a_baseline_from_before_is_missing_it_and_says_how_to_accept(accepted: L
     _rewrite(accepted, metrics=metrics, counted={}, schema_version=1)
     verdict = _judged(accepted, _UNDELEGATED)
     assert (verdict.verdict, verdict.now) == (Verdict.MISSING, 0)
-    assert "has no undelegated_operators" in verdict.reason
+    assert verdict.reason == "this run has a value of it, and the baseline has none"
     assert "--qbench-accept" in verdict.advice
     assert _judged(accepted, "float_islands").verdict is Verdict.UNCHANGED
 
