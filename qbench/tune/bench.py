@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.errors import ConfigError, QbenchError
-from qbench.files import digest_parts
 from qbench.judge.gate import judge_contest
 from qbench.judge.metrics import SPEEDUP
 from qbench.measure.sides import Contestant
@@ -22,8 +21,8 @@ from qbench.session.contests import Contests
 from qbench.session.preparation import Datasets, Prepared, check_built
 from qbench.session.quality import Quality
 from qbench.session.references import References
-from qbench.tflite.reader import read_model
 from qbench.tune.front import SAME_LATENCY
+from qbench.tune.kernels import kernels_digest
 from qbench.tune.records import Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
     from qbench.models.recipes import RecipeSpec
-    from qbench.tflite.graph import Subgraph
     from qbench.tune.log import Log
 
 
@@ -91,6 +89,10 @@ class Bench:
         """The fp32 artifact."""
         return self._prepared[self._fp32]
 
+    def knows(self, recipe: RecipeSpec) -> bool:
+        """Whether a recipe was measured before."""
+        return self._log.find(recipe) is not None
+
     def outcome(self, recipe: RecipeSpec, *, name: str = "", timed: bool = True) -> tuple[Outcome, bool]:
         """What a recipe gives, and whether it was measured now.
 
@@ -125,6 +127,10 @@ class Bench:
         timed = self._timed(outcome)
         self._log.add(timed)
         return timed
+
+    def knows_latency(self, outcome: Outcome) -> bool:
+        """Whether an outcome's latency is known without another contest."""
+        return outcome.measured and self._log.timed(outcome.kernels) is not None
 
     def contest(self, baseline: Outcome, candidate: Outcome, *, threshold: float = 1.0) -> ContestSummary:
         """Run one outcome's artifact beside another's.
@@ -235,26 +241,3 @@ def dataset_of(datasets: Datasets, model: str) -> Dataset:
     if dataset is None:
         raise ConfigError(f"tool.qbench.models.{model}.dataset", found="nothing", expected="'module:function'")
     return dataset
-
-
-def kernels_digest(content: bytes) -> str:
-    """Digest of what decides how fast an artifact is.
-
-    That is its operators with their options, the types and shapes of what they work on, which constants have one
-    scale and which have many, and how many bytes it has; not the numbers in it.
-    """
-    model = read_model(content)
-    return digest_parts([str(len(content)), *(part for graph in model.subgraphs for part in _operators(graph))])
-
-
-def _operators(graph: Subgraph) -> list[str]:
-    return [
-        f"{operator.name} {operator.version} {sorted(operator.options.items())} "
-        + " ".join(
-            f"{tensor.dtype}{tensor.shape}{min(len(tensor.scales), 2)}{tensor.is_sparse}"
-            for index in (*operator.inputs, *operator.outputs)
-            if index >= 0
-            for tensor in (graph.tensors[index],)
-        )
-        for operator in graph.operators
-    ]

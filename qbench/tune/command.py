@@ -183,18 +183,17 @@ def _search(
 
         ranking = Ranking(bench, dataset, config.options)
         study = run_search(bench, question, budget, rank=ranking, on_trial=show)
-        return conclude(
-            bench,
-            study,
-            question,
-            budget,
-            model=model,
-            name=options.name,
-            notes=tuple(ranking.notes),
-            machine=take_fingerprint(config.options),
-            settings=settings,
-            log=str(log.path),
-        )
+        said = {
+            "notes": tuple(ranking.notes),
+            "machine": take_fingerprint(config.options),
+            "settings": settings,
+            "log": str(log.path),
+        }
+        try:
+            return conclude(bench, study, question, budget, model=model, name=options.name, **said)
+        except KeyboardInterrupt:
+            study.ended = "interrupted"
+            return conclude(bench, study, question, budget, model=model, name=options.name, **said)
 
 
 def _progress_text(study: Study, question: Question, budget: Budget) -> str:

@@ -80,6 +80,8 @@ def pareto_front(outcomes: Iterable[Outcome], *, with_latency: bool = True) -> t
     measured = sorted(
         (each for each in outcomes if each.measured), key=lambda each: (each.size_bytes, each.drop, each.ratio or 0.0)
     )
+    # The first of the same bytes stands for all of them.
+    measured = list({each.sha256: each for each in reversed(measured)}.values())[::-1]
     points = [_objectives(each, with_latency=with_latency) for each in measured]
     return tuple(
         outcome

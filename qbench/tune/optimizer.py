@@ -151,11 +151,11 @@ def _sampler(optuna: Any, name: Sampler, seed: int) -> Any:
     # Before version 5 a function has to be given for what `set_constraint` tells now.
     older = {} if hasattr(optuna.trial.Trial, "set_constraint") else {"constraints_func": _constraints}
     with warnings.catch_warnings():
-        # Constraints and joint sampling are called experimental.
+        # Constraints are called experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "nsga2":
             return optuna.samplers.NSGAIISampler(population_size=_POPULATION, seed=seed, **older)
-        return optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, seed=seed, multivariate=True, **older)
+        return optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, seed=seed, **older)
 
 
 def _constraints(trial: Any) -> tuple[float]:

@@ -48,8 +48,8 @@ def _value(value: Any) -> str:
         items = [_value(each) for each in value]
         one_line = f"[{', '.join(items)}]"
         return one_line if len(one_line) < 100 else "[\n" + "".join(f"    {item},\n" for item in items) + "]"  # noqa: PLR2004 - a line
-    # DEL is the one character that JSON leaves as it is and TOML does not take.
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    # JSON's escapes of what lies beyond 16 bits are none of TOML's, and DEL stands in JSON as it is and not in TOML.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(key: str) -> str:

@@ -146,15 +146,21 @@ def conclude(
 
 
 def _time_front(bench: Bench, study: Study, budget: Budget, chosen: Outcome | None) -> None:
-    """Measure the latency of the start and of what may be chosen, and of the front while there is time."""
+    """Measure the latency of the start and of what may be chosen, and of the front while there is time.
+
+    What has the kernels of one of them has its latency too.
+    """
     ends = [study.start, chosen]
     front = pareto_front(study.outcomes, with_latency=False)
+    start = next((place for place, each in enumerate(study.outcomes) if each is study.start), None)
     for place, outcome in enumerate(study.outcomes):
         in_time = budget.left_s is None or budget.left_s > 0
         if any(outcome is each for each in ends) or (in_time and any(outcome is each for each in front)):
             study.outcomes[place] = bench.with_latency(outcome)
-            if outcome is study.start:
-                study.start = study.outcomes[place]
+    for place, outcome in enumerate(study.outcomes):
+        if bench.knows_latency(outcome):
+            study.outcomes[place] = bench.with_latency(outcome)
+    study.start = None if start is None else study.outcomes[start]
 
 
 def _challenged(bench: Bench, chosen: Outcome, allowed: Sequence[Outcome]) -> Outcome:

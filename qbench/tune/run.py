@@ -51,11 +51,11 @@ class Budget:
         """Note how long a trial took that was measured now."""
         self._took_s.append(seconds)
 
-    def ended_by(self, done: int) -> Ending | None:
-        """What forbids another trial after `done`, None if nothing does."""
+    def ended_by(self, done: int, *, known: bool) -> Ending | None:
+        """What forbids another trial after `done`, None if nothing does; one that is `known` takes no time."""
         if self.trials is not None and done >= self.trials:
             return "trials"
-        left = self.left_s
+        left = None if known else self.left_s
         if left is not None and left < (median(self._took_s) if self._took_s else 0.0):
             return "budget"
         return None
@@ -165,7 +165,7 @@ def _search(
     search = optimize(
         question.space,
         "nsga2" if question.method == "nsga2" else "tpe",
-        ranked=rank(outcome),
+        ranked=rank(outcome) if question.space.most_float_operators else (),
         seed=question.seed,
         prefer=question.prefer,
         reference_bytes=bench.reference.artifact.size_bytes,
@@ -200,7 +200,7 @@ class _Trials:
         for known in self._study.outcomes:
             if known.recipe == recipe:
                 return known
-        ended = self._budget.ended_by(len(self._study.outcomes))
+        ended = self._budget.ended_by(len(self._study.outcomes), known=self._bench.knows(recipe))
         if ended is not None:
             self._study.ended = ended
             return None

@@ -60,10 +60,12 @@ def markdown(tuning: Tuning) -> str:
 
 def headline(tuning: Tuning) -> str:
     """How long, how many, and why no more."""
+    tried = len(tuning.outcomes)
     built = sum(outcome.measured for outcome in tuning.outcomes)
+    recipes = "recipe" if tried == 1 else "recipes"
     return (
-        f"{tuning.model}: {len(tuning.outcomes)} recipes tried ({tuning.measured_now} of them measured now, {built} "
-        f"could be built) in {tuning.seconds:.0f} s; {_ENDINGS[tuning.ended]}"
+        f"{tuning.model}: {tried} {recipes} tried ({tuning.measured_now} of them measured now, {built} could be "
+        f"built) in {tuning.seconds:.0f} s; {_ENDINGS[tuning.ended]}"
     )
 
 
@@ -162,9 +164,9 @@ def _beyond(near: Outcome) -> str:
         failing = [verdict.metric for verdict in near.verdicts if not verdict.verdict.green]
         return f"What it loses is within the tolerance; it fails in {', '.join(failing)}"
     beyond = worst.change - worst.tolerance
+    times = f", or {worst.change / worst.tolerance:.1f} times the tolerance" if worst.tolerance else ""
     return (
-        f"Its {worst.metric} is {worst.change:.4f} where {worst.tolerance:.4f} is allowed, {beyond:.4f} too much, or "
-        + (f"{worst.change / worst.tolerance:.1f} times the tolerance" if worst.tolerance else "more than none")
+        f"Its {worst.metric} is {worst.change:.4f} where {worst.tolerance:.4f} is allowed, {beyond:.4f} too much{times}"
     )
 
 
