@@ -24,6 +24,7 @@ EXAMPLES, CALIBRATION = 200, 40
 _CONTEST = "contest = {alpha = 0.4, limit_s = 2.0}"
 
 _DATA = """
+from pathlib import Path
 import numpy as np
 from qbench import Dataset
 
