@@ -18,7 +18,7 @@ _OFF_DELEGATE, _KERNELS, _SLOW = 0.3, 0.25, 0.15
 #: Share of the examples that other kernels may flip before that is worth a word.
 _KERNEL_FLIPS = 0.01
 #: An operator is slow if it takes this many times as long as the float one, and this share of an invoke.
-_SLOWER, _SHARE = 1.5, 0.2
+_SLOWER, _SHARE = 2.0, 0.2
 _MOST_NAMES = 3
 #: What XNNPACK runs in int8, of the operators that a network spends its time in.
 _INT8 = "int8"
@@ -56,14 +56,16 @@ def off_the_delegate(diagnosis: Diagnosis) -> Iterator[Finding]:
 def differing_kernels(diagnosis: Diagnosis) -> Iterator[Finding]:
     """A family of kernels that flips more predictions than quantizing did."""
     worst = max(diagnosis.families, key=lambda family: family.flips, default=None)
-    if worst is None or worst.flips <= max(_KERNEL_FLIPS * diagnosis.examples, diagnosis.flips):
+    quantizing = diagnosis.evaluated_flips / max(1, diagnosis.evaluated)
+    if worst is None or worst.flips <= worst.examples * max(_KERNEL_FLIPS, quantizing):
         return
     yield Finding(
         cause="kernels differ",
         where=f"{worst.family} kernels",
         severity=_KERNELS,
-        evidence=f"they flip {worst.flips} of {diagnosis.examples} predictions of the same artifact, more than "
-        f"quantizing did ({diagnosis.flips}); its outputs are up to {worst.max_output_steps} steps apart",
+        evidence=f"they flip {worst.flips} of {worst.examples:,} predictions of the same artifact, more than "
+        f"quantizing did ({diagnosis.evaluated_flips} of {diagnosis.evaluated:,}); its outputs are up to "
+        f"{worst.max_output_steps} steps apart",
         advice="`qbench conform` says which kernel rounds otherwise; measure on the kernels that you deploy",
     )
 
@@ -77,7 +79,8 @@ def slow_operators(diagnosis: Diagnosis) -> Iterator[Finding]:
         time, float_time = times.get(report.number), float_times.get(report.float_number)
         if time is None or float_time is None or time.nanoseconds < _SHARE * total:
             continue
-        if time.nanoseconds > _SLOWER * float_time.nanoseconds:
+        unsure_ns = time.resolution_ns + _SLOWER * float_time.resolution_ns
+        if time.nanoseconds > _SLOWER * float_time.nanoseconds + unsure_ns:
             yield _slow_finding(report, time.nanoseconds, float_time.nanoseconds, total, time.kernel)
 
 

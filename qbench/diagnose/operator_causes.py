@@ -31,6 +31,8 @@ _SHIFTED = 0.05
 _RANGE_USE = 0.25
 #: Share of the channels that may die before it is said.
 _DEAD = 0.05
+#: Of fewer examples a channel may be one value by chance.
+_DEAD_EXAMPLES = 32
 #: An error that is the same everywhere is an offset: a mean of about a step and more, with little around it.
 _OFFSET_STEPS, _AROUND_OFFSET = 0.9, 0.75
 
@@ -143,7 +145,8 @@ def _of_operator(operator: Operator) -> Iterator[Finding]:
                 "look for a zero point or a bias that is wrong by as much; convert again",
             )
             return
-    if error.dead_channels > _DEAD * error.channels and error.channels > 1:
+    dead = error.dead_channels > _DEAD * error.channels and operator.examples >= _DEAD_EXAMPLES
+    if dead and error.channels > 1:
         yield operator.finding(
             "dead channels",
             f"{error.dead_channels} of {error.channels} channels give one value, whatever the example, and vary in "

@@ -14,11 +14,13 @@ from qbench.diagnose.calibration import calibration_report, input_reports, range
 from qbench.diagnose.causes import find_causes
 from qbench.diagnose.examples import chosen_examples, real_inputs
 from qbench.diagnose.extremes import tensor_extremes
+from qbench.diagnose.families import family_results
 from qbench.diagnose.kernel_causes import fallen_operators
 from qbench.diagnose.matching import match_graphs
 from qbench.diagnose.operator_evidence import short_name
 from qbench.diagnose.operators import operator_reports
 from qbench.diagnose.records import Diagnosis
+from qbench.diagnose.times import operator_times
 from qbench.diagnose.weights import weight_reports
 from qbench.errors import QbenchError
 from qbench.models.operators import computations
@@ -161,6 +163,8 @@ class _Study:
         self._look_at_weights()
         self._look_at_operators(inputs)
         self._look_at_calibration()
+        if self._effort.kernels:
+            self._look_at_kernels()
         self._add(notes=tuple(self._notes))
 
     def _look_at_delegation(self) -> None:
@@ -203,14 +207,32 @@ class _Study:
                 ranges = tensor_extremes(self._case.float_content, inputs, self._case.options)
         self._add(calibration=calibration_report(dataset, range_stability(ranges)))
 
+    def _look_at_kernels(self) -> None:
+        case = self._case
+        with self._noting("other kernels"):
+            families = family_results(
+                case.content, case.dataset, case.options, output=case.output, progress=self._progress
+            )
+            self._notes += families.notes
+            self._add(families=families.results)
+        with self._step("times of operators", "timing operators") as report:
+            report(0, 1)
+            timed = operator_times(case.float_content, case.content, case.dataset, case.options)
+            self._notes += timed.notes
+            self._add(times=timed.times, float_times=timed.float_times)
+
     @contextmanager
     def _step(self, what: str, doing: str) -> Iterator[Report]:
         """One step: with progress, up to the limit, and with a note in place of what went wrong."""
-        with self._progress.task(doing) as report:
-            try:
-                yield _until(self._end, report)
-            except QbenchError as error:
-                self._notes.append(f"{what}: {error}")
+        with self._progress.task(doing) as report, self._noting(what):
+            yield _until(self._end, report)
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except QbenchError as error:
+            self._notes.append(f"{what}: {error}")
 
     def _add(self, **fields: Any) -> None:
         self.diagnosis = msgspec.structs.replace(self.diagnosis, **fields)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.padding import Padding
 from rich.text import Text
 
-from qbench.report.operator_table import LEGEND, kernel_rows, operator_rows, print_rows
+from qbench.report.operator_table import COLUMNS, LEGEND, kernel_rows, operator_rows, print_rows
 from qbench.report.wording import format_time
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, *, verbose: bool = F
         console.print()
         console.print(Text(title, style="bold"))
         print_rows(rows, console)
-    if diagnosis.operators:
-        console.print(Text(LEGEND, style="dim"))
+        if rows[0] == COLUMNS:
+            console.print(Text(f"{LEGEND}.", style="dim"))
     console.print()
     for remark in _remarks(diagnosis, verbose=verbose):
         console.print(Text(remark))
@@ -64,9 +64,9 @@ def markdown(diagnosis: Diagnosis) -> str:
     lines += [_markdown_finding(number, finding) for number, finding in enumerate(diagnosis.findings, 1)]
     for title, (names, rows) in _tables(diagnosis, verbose=True):
         lines += ["", f"**{title}**", "", _line(names), _line(["---"] * len(names)), *(_line(row) for row in rows)]
-    legend = ["", f"{LEGEND}."] if diagnosis.operators else []
+        lines += ["", f"{LEGEND}."] if names == COLUMNS else []
     remarks = [f"- {remark}" for remark in _remarks(diagnosis, verbose=True)]
-    return "\n".join([*lines, *legend, "", *remarks]).rstrip() + "\n"
+    return "\n".join([*lines, "", *remarks]).rstrip() + "\n"
 
 
 def _title(diagnosis: Diagnosis) -> str:
@@ -80,7 +80,7 @@ def _overview(diagnosis: Diagnosis) -> Iterator[str]:
         ours = sum(each.nanoseconds for each in diagnosis.times)
         floats = sum(each.nanoseconds for each in diagnosis.float_times)
         against = f", {format_time(floats)} in float" if floats else ""
-        yield f"Time in operators: {format_time(ours)} an invoke{against}."
+        yield f"Time in operators: {format_time(ours)} for an example{against}."
     if diagnosis.changes:
         yield f"Since it was accepted: {'; '.join(diagnosis.changes)}."
 
@@ -92,7 +92,7 @@ def _split(diagnosis: Diagnosis) -> str:
         return flips
     worst = max(diagnosis.families, key=lambda family: family.flips)
     where = f" ({worst.family})" if worst.flips else ""
-    return f"{flips}; kernels: {worst.flips:,} of {diagnosis.examples:,} flip on others{where}"
+    return f"{flips}; kernels: {worst.flips:,} of {worst.examples:,} flip on others{where}"
 
 
 def _tables(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[tuple[str, Rows]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Rows = tuple[list[str], list[list[str]]]
 
 _NAME = "operator"
-_COLUMNS = ["#", _NAME, "alone", "all", "dB", "max", "clip", "used", "dead", "flips", "time"]
+COLUMNS = ["#", _NAME, "alone", "all", "dB", "max", "clip", "used", "dead", "flips", "time"]
 _KERNEL_COLUMNS = ["#", "time", "float", "delegate", "kernel"]
 #: What the columns of operators are.
 LEGEND = (
@@ -38,8 +38,8 @@ _LEAST_NAME = 12
 def operator_rows(diagnosis: Diagnosis, most: int) -> Rows:
     """The `most` worst operators in the artifact's order, with their errors and times."""
     chosen = sorted(sorted(diagnosis.operators, key=_harm, reverse=True)[:most], key=lambda report: report.number)
-    times = {time.number: time for time in diagnosis.times}
-    return _COLUMNS, [_row(report, times.get(report.number)) for report in chosen]
+    times = {time.number: time for time in diagnosis.times if time.number >= 0}
+    return COLUMNS, [_row(report, times.get(report.number)) for report in chosen]
 
 
 def kernel_rows(diagnosis: Diagnosis) -> Rows:

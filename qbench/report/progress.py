@@ -31,7 +31,8 @@ class ConsoleProgress:
     def task(self, name: str) -> Iterator[Report]:
         """Begin a task that ends with the context."""
         columns = (TextColumn("{task.description}"), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._console, transient=True) as shown:
+        unseen = not self._console.is_terminal  # Where nothing can be rewritten, each task would leave an empty line.
+        with Progress(*columns, console=self._console, transient=True, disable=unseen) as shown:
             task = shown.add_task(name, total=None)
 
             def report(done: int, total: int, doing: str = "") -> None:

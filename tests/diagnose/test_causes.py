@@ -198,12 +198,12 @@ class TestCalibration:
 class TestKernels:
     def test_kernels_that_flip_more_than_quantizing_are_a_cause(self):
         families = (
-            FamilyResult(family="xnnpack", accuracy=0.9, flips=0, max_output_steps=0),
-            FamilyResult(family="reference", accuracy=0.8, flips=9, max_output_steps=12),
+            FamilyResult(family="xnnpack", accuracy=0.9, flips=0, max_output_steps=0, examples=100),
+            FamilyResult(family="reference", accuracy=0.8, flips=9, max_output_steps=12, examples=100),
         )
         (finding,) = find_causes(diagnosis(families=families), chain())
         assert (finding.cause, finding.where) == ("kernels differ", "reference kernels")
-        assert causes(diagnosis(families=families, flips=9)) == []
+        assert causes(diagnosis(families=families, evaluated_flips=90)) == []
 
     def test_an_operator_that_is_slower_than_in_float_and_matters_is_a_cause(self):
         def times(slow):

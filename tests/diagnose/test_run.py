@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qbench.diagnose.records import Diagnosis
 
 #: Enough to tell, and quick.
-QUICK = Effort(examples=48, flips_alone=3, calibration=False)
+QUICK = Effort(examples=48, flips_alone=3, kernels=False, calibration=False)
 
 FAULTS: dict[str, Callable[[], faults.Fault]] = {
     "weights of one layer multiplied": faults.saturated_weights,
@@ -97,12 +97,14 @@ def test_examples_that_flip_are_looked_at_first_and_half_of_all_at_most():
     fault = faults.saturated_weights()
     ours, floats = np.zeros(1500, np.uint8), np.zeros(1500, np.uint8)
     floats[700:1400] = 1
-    found = explained(fault, Effort(examples=20, flips_alone=0, calibration=False), predictions=(floats, ours))
+    found = explained(
+        fault, Effort(examples=20, flips_alone=0, kernels=False, calibration=False), predictions=(floats, ours)
+    )
     assert (found.examples, found.flips, found.evaluated, found.evaluated_flips) == (20, 10, 1500, 700)
 
 
 def test_ranges_of_the_float_model_are_watched_on_the_calibration_examples():
-    found = explained(faults.healthy(), Effort(examples=8, flips_alone=0))
+    found = explained(faults.healthy(), Effort(examples=8, flips_alone=0, kernels=False))
     assert found.calibration is not None
     assert found.calibration.digest == faults.digits().calibration_digest
     names = [each.tensor.partition(";")[0] for each in found.calibration.ranges]
@@ -112,8 +114,17 @@ def test_ranges_of_the_float_model_are_watched_on_the_calibration_examples():
     assert 0 < found.calibration.ranges[0].moved_by_subset < 0.3
 
 
+def test_other_kernels_and_the_profiler_are_asked_too():
+    found = explained(faults.healthy(), Effort(examples=8, flips_alone=0, calibration=False))
+    assert [each.family for each in found.families] == ["xnnpack", "builtin", "reference"]
+    assert found.families[0].flips == 0
+    # A delegate may run several kernels for one operator.
+    assert min(len(found.times), len(found.float_times)) >= 12 or found.notes
+    assert all(each.cause == "slow operator" for each in found.findings)
+
+
 def test_operators_are_left_when_the_time_is_over_and_the_rest_is_said():
-    found = explained(faults.saturated_weights(), Effort(examples=48, calibration=False, limit_s=0.0))
+    found = explained(faults.saturated_weights(), Effort(examples=48, kernels=False, calibration=False, limit_s=0.0))
     assert found.operators == ()
     assert found.notes == ("operators: there was no more time for it",)
     # Weights are compared without running anything.

@@ -44,7 +44,7 @@ def test_the_headline_is_the_worst_cause_with_its_evidence():
 
 def test_of_a_healthy_artifact_the_headline_says_what_quantizing_and_other_kernels_flip():
     assert headline(diagnosis()) == "nothing stands out: quantization: 1 of 1,000 predictions flip."
-    families = (FamilyResult(family="reference", accuracy=None, flips=2, max_output_steps=1),)
+    families = (FamilyResult(family="reference", accuracy=None, flips=2, max_output_steps=1, examples=100),)
     assert headline(diagnosis(families=families)) == (
         "nothing stands out: quantization: 1 of 1,000 predictions flip; kernels: 2 of 100 flip on others (reference)."
     )
@@ -92,7 +92,7 @@ def test_what_was_not_run_alone_has_no_error_and_nan_is_not_hidden():
 
 def test_kernels_and_times_of_both_sides_are_told_if_asked_for():
     text = printed(diagnosis(times=TIMES, float_times=TIMES[:1]), verbose=True)
-    assert "Time in operators: 9 us an invoke, 1.5 us in float." in text
+    assert "Time in operators: 9 us for an example, 1.5 us in float." in text
     rows = text.split("Kernels that ran")[1].splitlines()
     assert rows[3].split() == ["1", "3", "us", "-", "no", "Convolution", "1"]
     assert "Kernels that ran" not in printed(diagnosis(times=TIMES))
