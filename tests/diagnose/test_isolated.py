@@ -177,3 +177,25 @@ def test_every_output_of_an_operator_is_held_against_its_own(laboratory: Laborat
     alone = run_alone(found[-1], matching, floats, laboratory)
     for index, other in found[-1].outputs:
         np.testing.assert_array_equal(alone[index], floats[other])
+
+
+def test_examples_may_be_along_the_second_axis(laboratory: Laboratory):
+    """As in recurrent networks that are unrolled: TRANSPOSE to time first, then UNPACK."""
+
+    def unrolled(dtype: str, affine: Affine | None) -> bytes:
+        graph = Graph()
+        x = graph.tensor("x", [-1, 3, 2], dtype, affine)
+        turned = graph.tensor("turned", [3, -1, 2], dtype, affine)
+        steps = [graph.tensor(f"step{number}", [-1, 2], dtype, affine) for number in range(3)]
+        order = graph.constant("order", np.array([1, 0, 2], np.int32))
+        graph.operator("TRANSPOSE", [x, order], [turned], schema.TransposeOptionsT(), version=2)
+        graph.operator("UNPACK", [turned], steps, schema.UnpackOptionsT(num=3, axis=0), version=2)
+        return graph.build([x], steps)
+
+    float_content = unrolled("float32", None)
+    found, matching = _units(unrolled("int8", Affine(0.5)), float_content)
+    floats = _floats(laboratory, float_content, np.arange(24, dtype=np.float32).reshape(4, 3, 2))
+    alone = run_alone(found[-1], matching, floats, laboratory)
+    assert len(alone) == 3
+    for index, other in found[-1].outputs:
+        np.testing.assert_array_equal(alone[index], floats[other])
