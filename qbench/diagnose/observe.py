@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,12 @@ class Feed:
         )
         self.own_batch = tensors[0].shape[0] if self.with_axis else 1
 
+    @property
+    def example_bytes(self) -> int:
+        """Bytes that the values of all tensors take for one example, in 32 bits each; at least one."""
+        held = sum(math.prod(tensor.shape) for tensor in self.graph.tensors if tensor.data is None)
+        return max(1, 4 * held // self.own_batch)
+
     def stored(self, start: int, stop: int) -> list[Array]:
         """What the inputs store for the examples from `start` to `stop`.
 
@@ -165,8 +172,7 @@ def batches(laboratory: Laboratory, feeds: Sequence[Feed], examples: int) -> Ite
 
 def _batch(laboratory: Laboratory, feeds: Sequence[Feed], examples: int) -> int:
     own = max(feed.own_batch for feed in feeds)
-    example_bytes = max(sum(4 * int(np.prod(tensor.shape)) for tensor in feed.graph.tensors) for feed in feeds)
-    size = min(_BATCH, examples, max(1, _BATCH_LIMIT_BYTES // max(example_bytes, 1)))
+    size = min(_BATCH, examples, max(1, _BATCH_LIMIT_BYTES // max(feed.example_bytes for feed in feeds)))
     if size <= own or not all(feed.with_axis for feed in feeds):
         return own
     return size if all(_leaves_alone(laboratory, feed, size) for feed in feeds) else own

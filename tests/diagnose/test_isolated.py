@@ -77,6 +77,20 @@ def test_all_operators_of_all_recipes_run_alone():
             assert all(unit.runs for unit in found), recipe
 
 
+@pytest.mark.parametrize("recipe", ["fp16", "dynamic", "int8", "int8-symmetric", "int16x8"])
+def test_alone_an_operator_runs_on_the_kernels_it_runs_on_in_the_whole(laboratory: Laboratory, recipe: str):
+    content = committed(recipe, "mnist-cnn")
+    graph = read_model(content).subgraphs[0]
+    found, _ = _units(content, committed("fp32", "mnist-cnn"))
+    stored = Feed(content, graph, (digits().input_arrays[""][:8],), name="it").stored(0, 8)
+    seen = laboratory.observe(content, stored, range(len(graph.tensors)), name="it").tensors
+    for unit in found:
+        if unit.number != INPUT:
+            alone = laboratory.run(unit.content, [seen[index] for index, _ in unit.inputs], name=unit.operator)
+            for (index, _), array in zip(unit.outputs, alone, strict=True):
+                np.testing.assert_array_equal(array, seen[index])
+
+
 def test_quantized_inputs_come_first_and_float_ones_not_at_all():
     found, _ = _units(committed("int8"), committed("fp32"))
     assert (found[0].number, found[0].operator) == (INPUT, "INPUT int8")
