@@ -1,6 +1,6 @@
 """qbench: a pytest plugin that tells whether a quantized model got worse.
 
-`Dataset` and `metric` are what a project's own code needs; everything else is reached through pytest's
+`Dataset`, `TrainingSet` and `metric` are what a project's own code needs; everything else is reached through pytest's
 fixtures, or through `qbench.session` without pytest.
 """
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qbench.measure.metrics import metric
     from qbench.models.datasets import Dataset
+    from qbench.models.training_set import TrainingSet
 
-__all__ = ["Dataset", "metric"]
+__all__ = ["Dataset", "TrainingSet", "metric"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from qbench.models.datasets import Dataset  # noqa: PLC0415 - see above
 
         return Dataset
+    if name == "TrainingSet":
+        from qbench.models.training_set import TrainingSet  # noqa: PLC0415 - see above
+
+        return TrainingSet
     if name == "metric":
         from qbench.measure.metrics import metric  # noqa: PLC0415 - see above
 

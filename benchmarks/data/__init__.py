@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from qbench.errors import DatasetError
 from qbench.models.datasets import Dataset
+from qbench.models.training_set import TrainingSet
 
 Array = npt.NDArray[np.uint8]
 
@@ -62,6 +63,18 @@ def mnist(folder: Path = MNIST_FOLDER) -> Dataset:
         input_scale=PIXEL_SCALE,
         name="mnist",
     )
+
+
+def mnist_training(folder: Path = MNIST_FOLDER) -> TrainingSet:
+    """All 60,000 training images to train on; those that calibrate are among them.
+
+    Raises
+    ------
+    DatasetError
+        As `mnist`.
+    """
+    images, labels = training_set(folder)
+    return TrainingSet(inputs=images, labels=labels, input_scale=PIXEL_SCALE, name="mnist")
 
 
 def training_set(folder: Path = MNIST_FOLDER) -> tuple[Array, Array]:

@@ -127,7 +127,9 @@ def cache_folder(configured: Path | None) -> Path:
     return user_cache_path("qbench")
 
 
-def cache_key(source: Source, spec: RecipeSpec, *, calibration_digest: str, function_digest: str = "") -> str:
+def cache_key(
+    source: Source, spec: RecipeSpec, *, calibration_digest: str, function_digest: str = "", training_digest: str = ""
+) -> str:
     """Digest of everything that the artifact of `source` under `spec` depends on."""
     return digest_parts(
         [
@@ -136,6 +138,7 @@ def cache_key(source: Source, spec: RecipeSpec, *, calibration_digest: str, func
             msgspec.json.encode(spec, order="sorted").decode(),
             function_digest,
             calibration_digest if spec.calibrated else "",
+            *([training_digest] if spec.training is not None else []),
             *(f"{name}=={tool_version}" for name, tool_version in tool_versions().items()),
         ]
     )

@@ -63,6 +63,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     recipes: tuple[str, ...]
     dataset: str | None = None
+    training_set: str | None = None
     metrics: tuple[str, ...] = ()
     top_k: int = 1
     output: str | int | None = None
@@ -140,6 +141,7 @@ class _ModelTable(msgspec.Struct, kw_only=True):
 
     source: Any = None
     dataset: str | None = None
+    training_set: str | None = None
     recipes: list[str] | None = None
     metrics: list[str] = []
     source_files: list[str] = []
@@ -248,6 +250,8 @@ def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, 
         chosen = source.given_recipes
     if table.dataset is not None:
         check_function(table.dataset, f"{key}.dataset")
+    if table.training_set is not None:
+        check_function(table.training_set, f"{key}.training_set")
     for metric in table.metrics:
         check_function(metric, f"{key}.metrics")
     if table.top_k < 1:
@@ -258,6 +262,7 @@ def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, 
         source=source,
         recipes=chosen,
         dataset=table.dataset,
+        training_set=table.training_set,
         metrics=tuple(table.metrics),
         top_k=table.top_k,
         output=table.output,

@@ -13,6 +13,7 @@ from qbench.files import digest_file
 from qbench.models.cache import ArtifactCache, CacheEntry, cache_key, tool_versions
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.sources import find_module
+from qbench.models.training_set import TrainingSets
 from qbench.processes import ChildProcess, module_command
 from qbench.records import Artifact, Subject
 
@@ -61,7 +62,8 @@ class Builder:
         self._dataset_of = dataset_of
         self._child = ChildProcess(module_command(_CONVERTER), environment=_ENVIRONMENT)
         self._loaded = ""
-        self._calibrated = False
+        self._calibrated = self._taught = False
+        self._training_sets = TrainingSets(config, dataset_of)
         self.converted: list[Subject] = []
 
     def __enter__(self) -> Builder:
@@ -134,6 +136,7 @@ class Builder:
                 f"{subject.id}: the recipe needs calibration samples and the model's dataset has none; "
                 "give the Dataset a `calibration` array taken from the training set"
             )
+        training_set = self._training_sets.of(subject)
         function_digest = ""
         if spec.function is not None:
             path = find_module(
@@ -147,6 +150,7 @@ class Builder:
             spec,
             calibration_digest=dataset.calibration_digest if dataset else "",
             function_digest=function_digest,
+            training_digest=training_set.digest if training_set else "",
         )
         entry = self._cache.find(key)
         return key if entry is None else _built(subject, entry)
@@ -183,7 +187,7 @@ class Builder:
                 "function": source.function,
                 "root": str(self._config.root),
             }
-            self._loaded, self._calibrated = "", False
+            self._loaded, self._calibrated, self._taught = "", False, False
             self._ask(request, (), subject)
             self._loaded = subject.model
         if self._config.recipes[subject.recipe].calibrated and not self._calibrated:
@@ -192,6 +196,11 @@ class Builder:
             blobs = tuple(_npy(dataset.real_values(array)) for array in arrays.values()) if dataset else ()
             self._ask({"do": "calibrate", "names": list(arrays)}, blobs, subject)
             self._calibrated = True
+
+        if (training_set := self._training_sets.of(subject)) is not None and not self._taught:
+            taught = (*training_set.input_arrays.values(), np.asarray(training_set.labels))
+            self._ask({"do": "teach", **training_set.described()}, tuple(map(_npy, taught)), subject)
+            self._taught = True
 
     def _ask(
         self, request: dict[str, Any], blobs: tuple[bytes, ...], subject: Subject

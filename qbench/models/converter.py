@@ -22,11 +22,13 @@ from qbench.models import quantizer
 from qbench.models.calibrated_ranges import CalibratedRanges
 from qbench.models.recipes import RecipeSpec
 from qbench.models.structure import read_structure
+from qbench.models.training_set import Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qbench.models.datasets import Array
+    from qbench.models.training import Training
 
 
 @dataclass
@@ -37,6 +39,7 @@ class LoadedSource:
     saved_model: str = ""
     float_tflite: bytes | None = None
     calibration: dict[str, Array] = field(default_factory=dict)
+    lesson: Lesson | None = None
     _ranges: CalibratedRanges | None = None
 
     def weight_elements(self) -> int | None:
@@ -97,6 +100,18 @@ def read_calibration(names: list[str], blobs: tuple[bytes, ...]) -> dict[str, Ar
     return {name: np.load(io.BytesIO(blob), allow_pickle=False) for name, blob in zip(names, blobs, strict=True)}
 
 
+def read_lesson(request: dict[str, Any], blobs: tuple[bytes, ...]) -> Lesson:
+    """What a model is trained on: inputs by name, and labels last."""
+    *inputs, labels = (np.load(io.BytesIO(blob), allow_pickle=False) for blob in blobs)
+    return Lesson(
+        inputs=dict(zip(request["names"], inputs, strict=True)),
+        labels=labels,
+        loss=request["loss"],
+        scale=request["scale"],
+        zero_point=request["zero_point"],
+    )
+
+
 def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
     """Make the artifact that the recipe `spec` says."""
     if spec.function is not None:
@@ -130,6 +145,33 @@ def convert(source: LoadedSource, spec: RecipeSpec, *, root: str) -> bytes:
         is_dtype = isinstance(getattr(converter, name), tf.DType)
         setattr(converter, name, tf.as_dtype(value) if is_dtype else value)
     return bytes(converter.convert())
+
+
+def convert_trained(source: LoadedSource, spec: RecipeSpec, training: Training) -> bytes:
+    """Train the float `.tflite`, then make the artifact, with the ranges on which training settled if it did.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be trained.
+    """
+    from qbench.models.training_run import train  # noqa: PLC0415 - loads the runtime
+    from qbench.tflite.rewrite import without_descriptions  # noqa: PLC0415 - as above
+
+    choices = spec.choices
+    if source.lesson is None:
+        raise ValueError("a recipe with training needs a training set")
+    is_calibrated = choices is not None and choices.calibrated
+    before = source.calibrated_ranges().find(choices) if choices is not None and is_calibrated else {}
+    trained = train(source.float_artifact(), training, source.lesson, choices, before)
+    made = LoadedSource(float_tflite=trained.content, calibration=source.calibration)
+    if choices is not None and trained.ranges:
+        content = quantizer.quantize_with_ranges(choices, trained.content, {**before, **trained.ranges})
+    elif choices is not None:
+        content = quantizer.quantize_by_choice(choices, trained.content, made.calibrated_ranges)
+    else:
+        content = convert(made, msgspec.structs.replace(spec, training=None), root="")
+    return without_descriptions(content) if training.strip else content
 
 
 def import_function(name: str, root: str) -> Callable[..., Any]:
@@ -201,14 +243,26 @@ def main() -> None:
         while (frame := read_frame(sys.stdin.buffer)) is not None:
             request, blobs = frame
             made: tuple[bytes, ...] = ()
+            # A model that was meant to lose weights is not held against the number that it had.
+            is_smaller = False
             try:
                 if request["do"] == "load":
                     source, root = load_source(request), request["root"]
                 elif request["do"] == "calibrate":
                     source.calibrate(read_calibration(request["names"], blobs))
+                elif request["do"] == "teach":
+                    source.lesson = read_lesson(request, blobs)
                 else:
-                    made = (convert(source, msgspec.convert(request["recipe"], RecipeSpec), root=root),)
-                answer: dict[str, Any] = {"ok": True, "weight_elements": source.weight_elements()}
+                    spec = msgspec.convert(request["recipe"], RecipeSpec)
+                    if spec.training is None:
+                        made = (convert(source, spec, root=root),)
+                    else:
+                        made = (convert_trained(source, spec, spec.training),)
+                        is_smaller = spec.training.channel_sparsity > 0
+                answer: dict[str, Any] = {
+                    "ok": True,
+                    "weight_elements": None if is_smaller else source.weight_elements(),
+                }
             except Exception as error:  # noqa: BLE001 - whatever a converter raises is an answer
                 answer = {"error": f"{type(error).__name__}: {error}"}
             write_frame(replies, answer, made)

@@ -82,12 +82,12 @@ class Dataset:
     @cached_property
     def input_arrays(self) -> dict[str, Array]:
         """The inputs by name; a bare array has the name `SINGLE_INPUT`."""
-        return _by_name(self.inputs)
+        return arrays_by_name(self.inputs)
 
     @cached_property
     def calibration_arrays(self) -> dict[str, Array]:
         """The calibration inputs by name, empty if there are none."""
-        return {} if self.calibration is None else _by_name(self.calibration)
+        return {} if self.calibration is None else arrays_by_name(self.calibration)
 
     @cached_property
     def group_array(self) -> Array | None:
@@ -191,10 +191,10 @@ class Dataset:
         """Compare contents, not indices: a leaked example often has another index or another order."""
         if not self.calibration_arrays:
             return
-        evaluation = {key: index for index, key in enumerate(_example_keys(self.input_arrays))}
+        evaluation = {key: index for index, key in enumerate(example_keys(self.input_arrays))}
         leaked = [
             (index, evaluation[key])
-            for index, key in enumerate(_example_keys(self.calibration_arrays))
+            for index, key in enumerate(example_keys(self.calibration_arrays))
             if key in evaluation
         ]
         if leaked:
@@ -216,7 +216,8 @@ def real_values(stored: Array, *, scale: float | None, zero_point: int) -> Array
     return ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
 
 
-def _by_name(arrays: Array | Mapping[str, Array]) -> dict[str, Array]:
+def arrays_by_name(arrays: Array | Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays by input name; a bare one has the name `SINGLE_INPUT`."""
     if isinstance(arrays, Mapping):
         return {str(name): np.asarray(array) for name, array in arrays.items()}
     return {SINGLE_INPUT: np.asarray(arrays)}
@@ -226,7 +227,7 @@ def _count(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} examples" if shape else "no first axis"
 
 
-def _example_keys(arrays: Mapping[str, Array]) -> list[bytes]:
+def example_keys(arrays: Mapping[str, Array]) -> list[bytes]:
     """The content of each example as bytes, all inputs together."""
     columns = []
     for name in sorted(arrays):

@@ -47,6 +47,17 @@ def quantize_by_choice(choices: Quantization, float_tflite: bytes, ranges: Range
     return _quantize(float_tflite, quantizer_rules(choices, float_tflite), lambda _: ranges().find(choices))
 
 
+def quantize_with_ranges(choices: Quantization, float_tflite: bytes, ranges: dict[str, Any]) -> bytes:
+    """Quantize as `choices` say with ranges by tensor that are known already, in litert-quantizer's form.
+
+    Raises
+    ------
+    ValueError
+        As `quantize_by_choice`.
+    """
+    return _quantize(float_tflite, quantizer_rules(choices, float_tflite), lambda _: ranges)
+
+
 def quantize_mode(mode: str, float_tflite: bytes, samples: Samples, ranges: Ranges | None = None) -> bytes:
     """Quantize with one of the built-in modes other than fp32, and with true minima and maxima over all samples.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from qbench.models.quantization import Quantization
+from qbench.models.training import Training
 
 #: Part of every cache key: a change of what a mode means must not find artifacts of the old meaning.
 RECIPE_VERSION = "1"
@@ -14,6 +15,15 @@ RECIPE_VERSION = "1"
 Mode = Literal["fp32", "fp16", "dynamic", "int8", "int8-per-tensor", "int8-symmetric", "int16x8"]
 
 _CHOICES = ("base", "quantizer", "function", "quantization")
+
+#: What the quantizing modes choose, for those that litert-quantizer carries out as well.
+MODE_CHOICES: dict[str, Quantization] = {
+    "dynamic": Quantization(activations="dynamic"),
+    "int8": Quantization(),
+    "int8-per-tensor": Quantization(granularity="tensor"),
+    "int8-symmetric": Quantization(symmetric=True),
+    "int16x8": Quantization(activations="int16"),
+}
 
 _CALIBRATED_MODES = ("int8", "int8-per-tensor", "int8-symmetric", "int16x8")
 
@@ -33,6 +43,8 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         iterable of mappings from input names to arrays of shape (1, ...)); returns the artifact's bytes.
     quantization
         How weights and activations of the float `.tflite` are quantized, choice by choice.
+    training
+        With `base` or `quantization`: how the float `.tflite` is trained before it is quantized.
     converter
         With `base`: attributes to set on the `TFLiteConverter`, after those that the mode sets.
     calibration
@@ -44,6 +56,7 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     quantizer: str | None = None
     function: str | None = None
     quantization: Quantization | None = None
+    training: Training | None = None
     converter: dict[str, Any] = {}
     calibration: bool | None = None
 
@@ -59,6 +72,12 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(f"function = 'module:function', found {self.function!r}")
         if self.quantization is not None and self.calibration is not None:
             raise ValueError("`calibration` within `quantization`, found it beside `quantization`")
+        self._check_training(given[0])
+
+    @property
+    def choices(self) -> Quantization | None:
+        """How weights and activations are quantized, for `quantization` and the modes that it can say; else None."""
+        return self.quantization if self.quantization is not None else MODE_CHOICES.get(self.base or "")
 
     @property
     def calibrated(self) -> bool:
@@ -75,6 +94,25 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def quantizes(self) -> bool:
         """Whether an artifact that equals the float one is a mistake."""
         return self.base != "fp32" or bool(self.converter)
+
+    def _check_training(self, given: str) -> None:
+        if self.training is None:
+            return
+        if given not in {"base", "quantization"}:
+            raise ValueError(f"`training` beside `base` or `quantization` only, found it beside `{given}`")
+        if self.converter:
+            raise ValueError(
+                "`training` without `converter` settings, because what is trained is the float .tflite, found both"
+            )
+        if self.training.quantization_aware and self.choices is None:
+            raise ValueError(
+                f'`training.quantization_aware` with a recipe that makes integers, found it with base = "{self.base}"'
+            )
+        if self.training.quantization_aware and self.choices and self.choices.block_size:
+            raise ValueError(
+                '`training.quantization_aware` with granularity = "channel" or "tensor", found granularity = '
+                f'"{self.choices.granularity}"'
+            )
 
 
 #: The recipes that every project has.

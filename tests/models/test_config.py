@@ -10,6 +10,7 @@ from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance
 from qbench.models.config import ContestConfig, load_config, parse_config
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
+from qbench.models.training import Training
 from qbench.records import Allowance, RuntimeOptions, Subject
 
 _ALL_KEYS = """
@@ -48,10 +49,23 @@ _ALL_KEYS = """
     quantization.percentile = 99
     quantization.float_operators = ["a", "b"]
 
+    [tool.qbench.recipe.trained]
+    base = "int8"
+    training.sparsity = 0.5
+    training.channel_sparsity = 0.25
+    training.quantization_aware = true
+    training.weight_levels = 15
+    training.epochs = 3
+    training.learning_rate = 0.01
+    training.batch_size = 32
+    training.seed = 4
+    training.strip = true
+
     [tool.qbench.models.first]
     source = "first.tflite"
     source_files = ["data.py"]
     dataset = "data:examples"
+    training_set = "data:more_examples"
     recipes = ["int8", "mine"]
     metrics = ["data:error"]
     top_k = 5
@@ -103,14 +117,27 @@ class TestWhatIsRead:
         chosen = Quantization(
             weights="int4", activations="int16", calibration="percentile", percentile=99.0, float_operators=("a", "b")
         )
+        trained = Training(
+            sparsity=0.5,
+            channel_sparsity=0.25,
+            quantization_aware=True,
+            weight_levels=15,
+            epochs=3,
+            learning_rate=0.01,
+            batch_size=32,
+            seed=4,
+            strip=True,
+        )
         assert config.recipes == {
             **BUILTIN_RECIPES,
             "mine": RecipeSpec(quantizer="dynamic_wi8_afp32"),
             "chosen": RecipeSpec(quantization=chosen),
+            "trained": RecipeSpec(base="int8", training=trained),
         }
         first = config.models["first"]
         assert (first.source.path, first.source.depends_on) == (root / "first.tflite", (root / "data.py",))
         assert (first.dataset, first.metrics) == ("data:examples", ("data:error",))
+        assert first.training_set == "data:more_examples"
         assert (first.top_k, first.output) == (5, "logits")
 
     def test_every_key_stands_in_that_test(self, load):

@@ -13,6 +13,7 @@ from qbench.models import config as config_module
 from qbench.models.config import parse_config
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import RecipeSpec
+from qbench.models.training import Training
 
 _MODEL = "models.m"
 _RECIPES = "fp32, fp16, dynamic, int8, int8-per-tensor, int8-symmetric, int16x8"
@@ -94,6 +95,51 @@ _REFUSED = [
         'activations = "dynamic"',
         '`symmetric` with activations = "int8" only',
     ),
+    ("recipe.mine.training", 3, "the integer 3", "a table"),
+    ("recipe.mine", {"quantizer": "q", "training": {}}, "it beside `quantizer`", "`training` beside `base`"),
+    (
+        "recipe.mine",
+        {"base": "int8", "training": {}, "converter": {"a": 1}},
+        "both",
+        "`training` without `converter` settings",
+    ),
+    (
+        "recipe.mine",
+        {"base": "fp16", "training": {"quantization_aware": True}},
+        'it with base = "fp16"',
+        "`training.quantization_aware` with a recipe that makes integers",
+    ),
+    (
+        "recipe.mine",
+        {
+            "quantization": {"weights": "int4", "granularity": "block32", "activations": "dynamic"},
+            "training": {"quantization_aware": True},
+        },
+        'granularity = "block32"',
+        '`training.quantization_aware` with granularity = "channel" or "tensor"',
+    ),
+    ("recipe.mine.training.sparsity", "half", "the string 'half'", "a number"),
+    ("recipe.mine.training.channel_sparsity", [], "an array []", "a number"),
+    ("recipe.mine.training", {"sparsity": 1.0}, "1.0", "`sparsity` from 0 to 0.999"),
+    ("recipe.mine.training", {"channel_sparsity": -0.1}, "-0.1", "`channel_sparsity` from 0 to 0.999"),
+    ("recipe.mine.training.quantization_aware", "yes", "the string 'yes'", "true or false"),
+    ("recipe.mine.training.weight_levels", 2.5, "the number 2.5", "a whole number"),
+    ("recipe.mine.training", {"weight_levels": 7}, "weight_levels = 7", "`weight_levels` with quantization_aware"),
+    (
+        "recipe.mine.training",
+        {"weight_levels": 4, "quantization_aware": True},
+        "4",
+        "`weight_levels` as an odd number of at least 3",
+    ),
+    ("recipe.mine.training.epochs", "2", "the string '2'", "a whole number"),
+    ("recipe.mine.training", {"epochs": 0}, "0", "`epochs` of at least 1"),
+    ("recipe.mine.training.learning_rate", "fast", "the string 'fast'", "a number"),
+    ("recipe.mine.training", {"learning_rate": math.inf}, "inf", "`learning_rate` as a finite number above 0"),
+    ("recipe.mine.training.batch_size", "2", "the string '2'", "a whole number"),
+    ("recipe.mine.training", {"batch_size": 0}, "0", "`batch_size` of at least 1"),
+    ("recipe.mine.training.seed", "a", "the string 'a'", "a whole number"),
+    ("recipe.mine.training", {"seed": -1}, "-1", "`seed` of at least 0"),
+    ("recipe.mine.training.strip", 1, "the integer 1", "true or false"),
     ("recipe.mine.calibration", "yes", "the string 'yes'", "true or false"),
     ("recipe.no name", {"base": "int8"}, "the name 'no name'", "letters, digits"),
     ("tolerance", 3, "the integer 3", "a table"),
@@ -125,6 +171,8 @@ _REFUSED = [
     (f"{_MODEL}.source.fp32", 3, "the integer 3", "a string"),
     (f"{_MODEL}.dataset", 3, "the integer 3", "a string"),
     (f"{_MODEL}.dataset", "data.py", "'data.py'", "'module:function'"),
+    (f"{_MODEL}.training_set", 3, "the integer 3", "a string"),
+    (f"{_MODEL}.training_set", "data.py", "'data.py'", "'module:function'"),
     (f"{_MODEL}.recipes", "int8", "the string 'int8'", _NAMES),
     (f"{_MODEL}.recipes", [], "an empty array", f"at least one of {_RECIPES}"),
     (f"{_MODEL}.recipes", ["int9"], "'int9'", f"one of {_RECIPES}"),
@@ -181,6 +229,7 @@ def test_a_value_that_cannot_be_used_is_refused(root, path, value, found, expect
         ("models.m.", config_module._ModelTable),
         ("recipe.mine.", RecipeSpec),
         ("recipe.mine.quantization.", Quantization),
+        ("recipe.mine.training.", Training),
         ("tolerance.", Tolerance),
         ("contest.", config_module.ContestConfig),
     ],
