@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from qbench.diagnose.changes import artifact_changes
 from qbench.diagnose.run import Case, Effort, diagnose
+from qbench.diagnose.slowdown import slower_operators
+from qbench.diagnose.times import operator_times
 from qbench.errors import ConfigError, DatasetError, MeasurementError, QbenchError
 from qbench.measure.accuracy import choose_output
+from qbench.models.operators import computations
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
 from qbench.report.explanation import headline
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 #: What a failing test may cost: enough to name an operator, and no more than its reader waits for anyway.
+_TIMING_S = 1.0
 _QUICK = Effort(examples=64, flips_alone=12, kernels=False, calibration=False, limit_s=10.0)
 
 
@@ -101,7 +105,23 @@ class Blame:
         if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE:
             return headline(self.diagnose(subject, _QUICK, dataset))
         changes = self.changes(subject)
-        return f"since it was accepted: {'; '.join(changes)}." if changes else ""
+        slower = self._slower(subject) if kind == "latency" else ""
+        facts = [*([slower] if slower else []), *changes]
+        return f"since it was accepted: {'; '.join(facts)}." if facts else ""
+
+    def _slower(self, subject: Subject) -> str:
+        """Operators that take longer than in the accepted artifact, as a clause; empty where that cannot be told."""
+        accepted, dataset = self._references.artifact(subject), self._datasets.of(subject.model)
+        if accepted is None or dataset is None:
+            return ""
+        content = self._prepared(subject).content
+        before, now = (computations(read_model(each).subgraphs[0]) for each in (accepted, content))
+        if [each.operator for each in before] != [each.operator for each in now]:
+            return ""
+        with self._progress.task(f"timing operators of {subject.id}") as report:
+            report(0, 1)
+            timed = operator_times(accepted, content, dataset, self._config.options, limit_s=_TIMING_S)
+        return slower_operators(timed.float_times, timed.times, [each.name for each in now])
 
     def changes(self, subject: Subject) -> tuple[str, ...]:
         """What differs from the accepted artifact and from its calibration; empty if nothing does or nothing was."""
