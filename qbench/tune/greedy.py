@@ -132,6 +132,8 @@ class _Greedy:
         for narrow in (passing.changed(weights="int4"), passing.changed(granularity="tensor")):
             if narrow != passing and self._space.allows(narrow):
                 yield from self._until_passing(narrow)
+        if self._point != passing:
+            yield from self._make_plain()
 
     def _make_plain(self) -> _Part:
         """Take back every choice that is not needed: what else a repair brought along."""
