@@ -49,14 +49,15 @@ def moving_average(lows: npt.NDArray[Any], highs: npt.NDArray[Any]) -> tuple[Any
 def percentile_range(values: ValueHistogram, percentile: float) -> Range:
     """Range that leaves out the smallest and the largest values, 100 - `percentile` percent of all on each side.
 
-    It reaches beyond the values at those ranks by less than the width of their bins, 1/512 of their magnitude.
+    It reaches beyond the values at those ranks by less than the width of their bins, 1/512 of their magnitude. Where
+    nothing but zeros would be left, it is the whole range: steps of no width would make a bias overflow.
     """
     most = math.ceil(values.total * percentile / _SHARE - 1e-6)
     from_below = np.cumsum(values.counts)
     from_above = np.cumsum(values.counts[::-1])
     high = values.high[np.searchsorted(from_below, most)]
     low = values.low[::-1][np.searchsorted(from_above, most)]
-    return float(low), float(high)
+    return (float(low), float(high)) if low or high else (values.minimum, values.maximum)
 
 
 def octav_range(values: ValueHistogram, *, bits: int, symmetric: bool) -> Range:

@@ -285,6 +285,95 @@ class TestFloatOperators:
         assert structure.weight_bytes["float32"] - plain.weight_bytes["float32"] == 640 * 4
 
 
+@cache
+def branches():
+    """Operators that tie the ranges of tensors together: pooling, joining, adding, reshaping; a fixed range at the end.
+
+    Branch `wide` has values ten times those of branch `x`.
+    """
+    only = Graph()
+    x = only.tensor("x", [1, 4, 4, 2])
+    wide, pooled, small, joined, total = (
+        only.tensor(name, shape)
+        for name, shape in {
+            "wide": [1, 4, 4, 2],
+            "pooled": [1, 2, 2, 2],
+            "small": [1, 2, 2, 2],
+            "joined": [1, 2, 2, 4],
+            "total": [1, 2, 2, 4],
+        }.items()
+    )
+    flat, scores, y = only.tensor("flat", [1, 16]), only.tensor("scores", [1, 3]), only.tensor("y", [1, 3])
+    pool = {"strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
+    weights = np.random.default_rng(7).normal(size=(3, 16)).astype(np.float32)
+    only.operator("MUL", [x, only.constant("ten", np.full((1,), 10.0, np.float32))], [wide], schema.MulOptionsT())
+    only.operator("MAX_POOL_2D", [wide], [pooled], schema.Pool2DOptionsT(**pool))
+    only.operator("AVERAGE_POOL_2D", [x], [small], schema.Pool2DOptionsT(**pool))
+    only.operator("CONCATENATION", [pooled, small], [joined], schema.ConcatenationOptionsT(axis=3))
+    only.operator("ADD", [joined, joined], [total], schema.AddOptionsT())
+    shape = only.constant("shape", np.array([1, 16], np.int32))
+    only.operator("RESHAPE", [total, shape], [flat], schema.ReshapeOptionsT(newShape=[1, 16]))
+    bias = only.constant("bias", np.ones(3, np.float32))
+    only.operator(
+        "FULLY_CONNECTED", [flat, only.constant("weights", weights), bias], [scores], schema.FullyConnectedOptionsT()
+    )
+    only.operator("SOFTMAX", [scores], [y], schema.SoftmaxOptionsT(beta=0.1))
+    only.signature("serving_default", {"x": x}, {"y": y})
+    return only.build([x], [y])
+
+
+def outcomes(content, examples):
+    """Real outputs of an artifact for real inputs."""
+    interpreter = open_interpreter(content, RuntimeOptions())
+    (given,), (given_back,) = interpreter.inputs, interpreter.outputs
+    rows = []
+    for example in examples:
+        values = example[np.newaxis]
+        if given.quantized:
+            limits = np.iinfo(given.dtype)
+            stored = np.rint(values / given.scales[0]) + given.zero_points[0]
+            values = np.clip(stored, limits.min, limits.max).astype(given.dtype)
+        interpreter.set_input(0, values)
+        interpreter.invoke()
+        row = interpreter.output(0)[0].astype(np.float64)
+        quantized = given_back.quantized
+        rows.append((row - given_back.zero_points[0]) * given_back.scales[0] if quantized else row)
+    return np.array(rows)
+
+
+class TestTiedRanges:
+    """The library ties the ranges; whatever was found for each tensor, the artifact has to compute the right values."""
+
+    EXAMPLES = np.random.default_rng(8).normal(size=(40, 4, 4, 2)).astype(np.float32)
+
+    @classmethod
+    def ranges(cls):
+        return CalibratedRanges(branches(), lambda: ({"x": each[np.newaxis]} for each in cls.EXAMPLES))
+
+    @pytest.mark.parametrize("calibration", ["min-max", "moving-average", "percentile", "mse", "octav"])
+    @pytest.mark.parametrize("choices", [{}, {"symmetric": True}, {"activations": "int16"}])
+    def test_every_method_fits(self, calibration, choices):
+        chosen = Quantization(calibration=calibration, percentile=99.99, **choices)
+        content = quantize_by_choice(chosen, branches(), self.ranges)
+        assert read_structure(content).float_islands == 0
+        error = np.abs(outcomes(content, self.EXAMPLES) - outcomes(branches(), self.EXAMPLES))
+        assert error.mean() < (0.05 if calibration == "moving-average" else 0.015)
+
+    @pytest.mark.parametrize("name", ["wide", "pooled", "small", "joined", "total", "flat", "scores", "y"])
+    def test_every_operator_may_stay_float(self, name):
+        content = quantize_by_choice(Quantization(float_operators=(name,)), branches(), self.ranges)
+        error = np.abs(outcomes(content, self.EXAMPLES) - outcomes(branches(), self.EXAMPLES))
+        assert error.mean() < 0.015
+        assert sum(key.endswith(" float32") for key in read_structure(content).operators) == 2
+
+    def test_tied_tensors_have_one_scale(self):
+        chosen = Quantization(calibration="percentile", percentile=90.0)
+        tensors = {each.name: each for each in graph(quantize_by_choice(chosen, branches(), self.ranges)).tensors}
+        for one, other in (("wide", "pooled"), ("x", "small"), ("total", "flat")):
+            assert tensors[one].scales == tensors[other].scales
+        assert tensors["y"].scales == 1 / 256
+
+
 def dense(weights, shape=(1, 64)):
     """A float FULLY_CONNECTED with `weights` (outputs, inputs), with the signature that calibration needs."""
     only = Graph()
