@@ -61,10 +61,32 @@ def test_twin_branches_whose_names_are_swapped_are_told_apart_by_their_weights()
     assert _by_name(quantized, floats) == (0, 2, 1, 3)  # What a matcher by name is fooled by.
 
 
-def test_twins_with_the_same_weights_go_by_what_reads_them():
+@pytest.mark.parametrize("seed", range(6))
+def test_twins_with_the_same_weights_go_by_what_reads_them(seed: int):
     nodes = [*_twins(1, 1)[:3], conv(1, 2, 2, 5), conv(2, 2, 2, 6), Node("CONCATENATION", (3, 4), 4)]
-    quantized, floats = Writer(nodes, quantized=True, seed=3).write(), Writer(nodes, seed=4).write()
+    quantized, floats = Writer(nodes, quantized=True, seed=seed).write(), Writer(nodes, seed=seed + 1).write()
     assert [_matched(quantized, floats)[number] for number in (0, 3, 4, 5)] == [0, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["ADD", "MUL"])
+def test_the_inputs_of_sums_and_products_may_be_swapped(name: str):
+    nodes = [conv(-1, 2, 2, 0), conv(-1, 2, 2, 1), Node(name, (0, 1), 2)]
+    swapped = [*nodes[:2], Node(name, (1, 0), 2)]
+    floats = Writer(nodes).write()
+    for order, network in ((0, 1), nodes), ((1, 0), swapped):
+        quantized = Writer(network, quantized=True).write()
+        found = match_graphs(quantized.graph, floats.graph)
+        assert found.operators == {0: 0, 1: 1, 2: 2}
+        theirs = floats.graph.operators[2].inputs
+        ours = quantized.graph.operators[2].inputs
+        assert [found.float_tensor(index) for index in ours] == [theirs[place] for place in order]
+
+
+def test_swapped_inputs_that_nothing_else_tells_apart_go_by_where_they_come_from():
+    # What both branches begin with is another operator in each graph, and says nothing.
+    nodes = [Node("LOGISTIC", (-1,), 2), conv(0, 2, 2, 1), conv(0, 2, 2, 2), Node("ADD", (1, 2), 2)]
+    other = [Node("RELU", (-1,), 2), *nodes[1:3], Node("ADD", (2, 1), 2)]
+    assert _matched(Writer(nodes, quantized=True).write(), Writer(other).write()) == (None, 1, 2, 3)
 
 
 # --- what is wrong with an artifact must not hide who it is ------------------------------------------------
@@ -154,7 +176,13 @@ def test_shapes_may_be_changed_on_the_way():
     assert found.unmatched == ()
 
 
-def test_behind_a_difference_pairs_begin_anew():
+def test_between_two_differences_pairs_begin_anew():
+    nodes = [Node("LOGISTIC", (-1,), 2), conv(0, 2, 2, 1), conv(1, 2, 2, 2), Node("LOGISTIC", (2,), 2)]
+    other = [Node("RELU", (-1,), 2), *nodes[1:3], Node("MAX_POOL_2D", (2,), 2)]
+    assert _matched(Writer(nodes, quantized=True, seed=1).write(), Writer(other).write()) == (None, 1, 2, None)
+
+
+def test_behind_a_difference_pairs_go_on():
     nodes = [conv(-1, 2, 2, 0), Node("LOGISTIC", (0,), 2), conv(1, 2, 2, 1), conv(2, 2, 2, 2), Node("RELU6", (3,), 2)]
     other = [*nodes[:1], Node("RELU6", (0,), 2), *nodes[2:]]
     found = match_graphs(Writer(nodes, quantized=True, seed=1).write().graph, Writer(other).write().graph)
