@@ -45,7 +45,8 @@ def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None,
         said.append(f"{format_share(allowance.relative)} of {of}")
     if allowance.errors is not None:
         said.append(f"{format_share(allowance.errors)} more errors")
-    none = ", as it has no errors" if allowance.errors and not tolerance else ""
+    only_errors = allowance.absolute is None and allowance.relative is None
+    none = ", as it has no errors" if allowance.errors and only_errors and not tolerance else ""
     return f"{' and '.join(said)}, {here} here{none}"
 
 

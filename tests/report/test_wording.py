@@ -105,6 +105,16 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
             "(beyond the tolerance of 10% more errors, 0 points here, as it has no errors). " + ACCEPT,
         ),
         (
+            judged("accuracy", 1.0, 0.999, Allowance(absolute=0.0, errors=0.10)),
+            "accuracy is 0.9990, 0.1 points worse than 1.0000 of the baseline "
+            "(beyond the tolerance of 0 points and 10% more errors, 0 points here). " + ACCEPT,
+        ),
+        (
+            judged("accuracy", 0.985, 0.984, Allowance(errors=0.0)),
+            "accuracy is 0.9840, 0.1 points worse than 0.9850 of the baseline "
+            "(beyond the tolerance of 0% more errors, 0 points here). " + ACCEPT,
+        ),
+        (
             judged("accuracy", 0.985, 0.984, Allowance(absolute=0.002)),
             "accuracy is 0.9840, 0.1 points worse than 0.9850 of the baseline (tolerance 0.2 points).",
         ),

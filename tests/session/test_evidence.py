@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from qbench.judge.paired import PairedCounts, summarize
 from qbench.models.datasets import Dataset
 from qbench.records import Verdict
 from session.lab import FP32, INT8, examples, labels_of, of
@@ -60,6 +61,10 @@ def test_where_evidence_is_asked_for_it_is_inconclusive_and_says_what_would_deci
     assert verdict.paired.needed is not None
     assert verdict.paired.needed > 64
     assert "evaluate on more examples" in verdict.advice
+    # The power is that of the gate that is asked for, which finds less.
+    pair = PairedCounts(examples=64, lost=6, won=4)
+    assert verdict.paired.found == summarize(pair, 0.002, evidence="significant").found
+    assert verdict.paired.found > summarize(pair, 0.002, evidence="exact").found
     assert verdict not in inventory.failed
     assert verdict in inventory.incomplete
 
