@@ -13,9 +13,11 @@ _MOST_NAMES = 3
 
 def slices_sentence(slices: SlicesSummary) -> str:
     """The worst slice with its evidence, and what else is surely worse."""
-    worst, count = slices.worst, slices.tested
+    worst, count = slices.worst, f"{slices.tested} of {slices.slices} slices"
+    if slices.tested == slices.slices:
+        count = f"{slices.tested} slice{'' if slices.tested == 1 else 's'}"
     flips = f"{worst.lost} of {worst.examples} lost, {worst.won} won"
-    corrected = f"p = {worst.corrected_p_value:.1g} after correction for {count} slice{'' if count == 1 else 's'}"
+    corrected = f"p = {worst.corrected_p_value:.1g} after correction for {count}"
     said = f"Worst slice: {_named(slices, worst)}"
     if slices.worse:
         others = [f"{change.name}, {_points(change)}" for change in slices.worse[1 : 1 + _MOST_NAMES]]

@@ -39,7 +39,10 @@ TEN = (("8", 974, 31, 10), *((str(digit), 1000, 4, 4) for digit in (0, 1, 2, 3, 
         ),
         (
             summary(("night", 100, 20, 0), ("day", 9000, 0, 0), by="camera"),
-            "Worst slice: camera night, 20 points (20 of 100 lost, 0 won; p = 2e-06 after correction for 1 slice).",
+            (
+                "Worst slice: camera night, 20 points (20 of 100 lost, 0 won; "
+                "p = 2e-06 after correction for 1 of 2 slices)."
+            ),
         ),
         (
             summary(("a", 50, 20, 0), ("b", 100, 20, 0), ("c", 100, 15, 0), ("d", 100, 14, 0), ("e", 100, 13, 0)),
@@ -52,7 +55,7 @@ TEN = (("8", 974, 31, 10), *((str(digit), 1000, 4, 4) for digit in (0, 1, 2, 3, 
             summary(("a", 100, 8, 2), ("b", 100, 0, 0)),
             (
                 "Worst slice: class a, 6 points (8 of 100 lost, 2 won), which may be chance "
-                "(p = 0.1 after correction for 1 slice)."
+                "(p = 0.1 after correction for 1 of 2 slices)."
             ),
         ),
         (summary(("a", 2, 2, 0), ("b", 100, 6, 6)), "Worst slice: class a, 100 points"),
