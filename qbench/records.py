@@ -133,7 +133,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("at least one of absolute, relative, errors, found an empty table")
         for key, value in said.items():
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{key} must be a finite number of at least 0, got {value}")
+                raise ValueError(f"a finite number of at least 0 for {key}, found {value}")
 
 
 class ContestSummary(msgspec.Struct, frozen=True, kw_only=True):

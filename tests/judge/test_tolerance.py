@@ -193,7 +193,7 @@ def test_a_share_and_its_errors_are_allowed_the_same(allowance: Allowance, refer
 @pytest.mark.parametrize("key", ["absolute", "relative", "errors"])
 @pytest.mark.parametrize("value", [-0.001, float("nan"), float("inf")])
 def test_an_allowance_is_of_finite_numbers_of_at_least_zero(key: str, value: float):
-    with pytest.raises(ValueError, match=f"{key} must be a finite number of at least 0, got"):
+    with pytest.raises(ValueError, match=f"a finite number of at least 0 for {key}, found {value}"):
         Allowance(**{key: value})
 
 

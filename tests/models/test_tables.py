@@ -9,6 +9,12 @@ from qbench.errors import ConfigError
 from qbench.models.tables import check_function, check_name, convert_table, convert_value, describe
 
 
+class Inner(msgspec.Struct, frozen=True, kw_only=True):
+    """A record inside another one."""
+
+    size: int = 0
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One field of each type that a table of ours has."""
 
@@ -21,6 +27,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     switch: bool = False
     either: str | int | None = None
     anything: Any = None
+    number_or_record: float | Inner | None = None
+    records_by_name: dict[str, float | Inner] = {}
 
     def __post_init__(self) -> None:
         """Refuse what no type can."""
@@ -47,6 +55,8 @@ def test_every_value_is_taken():
         "switch": True,
         "either": "text",
         "anything": {"x": 1},
+        "number_or_record": {"size": 3},
+        "records_by_name": {"a": 2, "b": {"size": 3}},
     }
     assert convert_table(raw, Record, "at.key") == Record(
         needed=1,
@@ -58,6 +68,8 @@ def test_every_value_is_taken():
         switch=True,
         either="text",
         anything={"x": 1},
+        number_or_record=Inner(size=3),
+        records_by_name={"a": 2.0, "b": Inner(size=3)},
     )
 
 
@@ -80,6 +92,9 @@ def test_defaults_stand_for_what_is_not_there():
         ({"by_name": ["a"]}, "at.key.by_name", "an array ['a']", "a table"),
         ({"by_name": {"a": 1, "b": "2"}}, "at.key.by_name.b", "the string '2'", "a number"),
         ({"switch": 1}, "at.key.switch", "the integer 1", "true or false"),
+        ({"number_or_record": "a"}, "at.key.number_or_record", "the string 'a'", "a number or a table"),
+        ({"number_or_record": {"size": "a"}}, "at.key.number_or_record.size", "the string 'a'", "a whole number"),
+        ({"records_by_name": {"a": {"width": 1}}}, "at.key.records_by_name.a.width", "an unknown key", "one of size"),
         ({"either": 1.5}, "at.key.either", "the number 1.5", "a string or a whole number"),
     ],
 )
