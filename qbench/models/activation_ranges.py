@@ -136,7 +136,8 @@ def squared_error(values: ValueHistogram, ends: Range, *, bits: int, symmetric: 
     points = (middles - np.clip(np.rint(middles), first, last)) ** 2
     spread = (_error_below(high_steps, first, last) - _error_below(low_steps, first, last)) / np.maximum(widths, 1e-300)
     errors = np.where(widths < _POINT_STEPS, points, spread)
-    return float(errors @ values.counts * scale**2 / values.total)
+    # Not a dot product: it would start threads, and round differently with their number.
+    return float((errors * values.counts).sum() * scale**2 / values.total)
 
 
 def _error_below(steps: FloatArray, first: int, last: int) -> FloatArray:
@@ -147,19 +148,22 @@ def _error_below(steps: FloatArray, first: int, last: int) -> FloatArray:
     """
     inner = np.clip(steps, first - 0.5, last + 0.5)
     nearest = np.rint(inner)
-    inside = nearest / 12 + (inner - nearest) ** 3 / 3
-    above = np.maximum(steps - last, 0.5) ** 3 - 0.125
-    below = np.maximum(first - steps, 0.5) ** 3 - 0.125
-    return np.asarray(inside + (above - below) / 3)
+    above, below = np.maximum(steps - last, 0.5), np.maximum(first - steps, 0.5)
+    return np.asarray(nearest / 12 + (_cube(inner - nearest) + _cube(above) - _cube(below)) / 3)
+
+
+def _cube(values: FloatArray) -> FloatArray:
+    # Many times faster than a power.
+    return values * values * values
 
 
 def _moves(ends: Range, values: ValueHistogram, factor: float, *, symmetric: bool) -> list[Range]:
-    """Ranges near `ends` and within all values: one end moved, or both alike."""
+    """Ranges near `ends` and within all values: one end moved, or given up, or both moved alike."""
     low, high = ends
     nearer, farther = 1 / factor, factor
     pairs = [(nearer, nearer), (farther, farther)]
     if not symmetric:
-        pairs += [(nearer, 1.0), (farther, 1.0), (1.0, nearer), (1.0, farther)]
+        pairs += [(nearer, 1.0), (farther, 1.0), (1.0, nearer), (1.0, farther), (0.0, 1.0), (1.0, 0.0)]
     moved = [(max(low * left, values.minimum), min(high * right, values.maximum)) for left, right in pairs]
     return [each for each in dict.fromkeys(moved) if each != ends]
 
