@@ -38,14 +38,17 @@ class TestRealNetwork:
         assert floats[0].kernel.startswith("Convolution (NHWC, F32)")
         assert (ours[9].kernel, ours[9].delegated, floats[9].delegated) == ("SOFTMAX", False, True)
 
-    def test_both_sides_run_as_many_examples_at_once(self, found):
-        sides = (found.times, found.float_times)
-        ours, floats = ({time.resolution_ns for time in side if time.delegated} for side in sides)
-        assert ours == floats
-
     def test_every_time_says_how_far_it_may_be_off(self, found):
         assert all(0 <= time.resolution_ns < 500 for time in found.times + found.float_times)
         assert all(time.nanoseconds >= time.resolution_ns for time in found.times if time.delegated)
+
+
+def test_both_sides_run_as_many_examples_at_once():
+    """A float model of so many outputs needs fewer examples for its own times, and would stand on another scale."""
+    found = operator_times(zoo.dense_float(4, 20_000), zoo.dense_int8(), _SMALL, RuntimeOptions(), limit_s=0.1)
+    sides = (found.times, found.float_times)
+    ours, floats = ({time.resolution_ns for time in side if time.delegated} for side in sides)
+    assert ours == floats
 
 
 def test_kernels_of_one_operator_are_added_up():
