@@ -56,7 +56,7 @@ def test_a_declared_model_is_explained_on_its_dataset(folder, capsys):
     found = msgspec.json.decode((folder / "found.json").read_bytes(), type=Diagnosis)
     assert (found.subject.id, found.examples, found.evaluated) == ("tiny-wrong", 20, 40)
     assert found.findings[0].cause == "weights differ"
-    assert (folder / "found.md").read_text().startswith("**tiny-wrong against its float model**")
+    assert (folder / "found.md").read_text().startswith("**wrong of tiny against its float model**")
 
 
 @pytest.mark.usefixtures("folder")

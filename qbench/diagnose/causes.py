@@ -104,12 +104,25 @@ def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
             weights=weights,
             output=graph.tensors[index],
             examples=diagnosis.examples,
+            flip_rate=_flip_rate(diagnosis, report.flips_alone or 0),
             fed_badly=not bad_tensors.isdisjoint(in_graph.inputs),
             alone_per_tensor=any(each.per_tensor and each.operator in per_channel for each in weights),
         )
         if misrepresents(operator):
             bad_tensors.add(index)
         yield operator
+
+
+def _flip_rate(diagnosis: Diagnosis, flips_alone: int) -> float:
+    """Share of all evaluated examples that an operator flips alone.
+
+    Those that flip were chosen first: they lie where little is enough, and any operator flips some of them. It is taken
+    to flip these before others, each of which stands for many that were not chosen.
+    """
+    flips, steady = diagnosis.flips, diagnosis.examples - diagnosis.flips
+    of_flips = min(flips_alone, flips)
+    known = of_flips / flips * diagnosis.evaluated_flips / max(1, diagnosis.evaluated) if flips else 0.0
+    return known + (flips_alone - of_flips) / max(1, steady)
 
 
 def _reports(diagnosis: Diagnosis, graph: Subgraph) -> list[OperatorReport]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Of the examples that are looked at, those that flip are at most this share: what is right says something too.
 _FLIPPED = 0.5
+#: So many times as many examples are run to find those that flip.
+_SEARCHED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +53,11 @@ def chosen_examples(
     contents, outputs
         The float model and the artifact, and the index of the output that predictions are read from.
     predictions
-        Of both on all examples; where they are not known, the first `examples` are run.
+        Of both on all examples; where they are not known, some times as many as are chosen are run.
     """
     count = min(examples, dataset.examples)
     if predictions is None:
-        part = _first(dataset, count)
+        part = _first(dataset, min(_SEARCHED * examples, dataset.examples))
         pairs = zip(contents, outputs, strict=True)
         floats, ours = (_predictions(content, part, options, output) for content, output in pairs)
     else:

@@ -46,6 +46,8 @@ class Operator:
         Its output tensor in the quantized artifact.
     examples
         How many `flips_alone` counts among.
+    flip_rate
+        Which share of all evaluated examples it flips alone, as far as that can be told from the chosen ones.
     fed_badly
         Whether what it is fed is represented badly already: its own error is then no evidence against it.
     alone_per_tensor
@@ -56,6 +58,7 @@ class Operator:
     weights: tuple[WeightReport, ...]
     output: Tensor
     examples: int
+    flip_rate: float = 0.0
     fed_badly: bool = False
     alone_per_tensor: bool = False
 
@@ -67,8 +70,8 @@ class Operator:
     @property
     def hurts(self) -> bool:
         """Whether the operator by itself does damage worth a finding."""
-        flips, error = self.report.flips_alone, self.report.isolated
-        if flips is not None and flips > _FLIPS * self.examples:
+        error = self.report.isolated
+        if self.flip_rate > _FLIPS:
             return True
         if error is None or error.sqnr_db is None:
             return False
@@ -83,10 +86,9 @@ class Operator:
 
     def _damage(self) -> float:
         """Share of the examples that it flips, or how large its error is next to its values."""
-        flips = (self.report.flips_alone or 0) / max(1, self.examples)
         error = self.error
         relative = 10 ** (-error.sqnr_db / 20) if error is not None and error.sqnr_db is not None else 0.0
-        return float(min(1.0, max(flips, _ERROR_COUNTS * relative)))
+        return float(min(1.0, max(self.flip_rate, _ERROR_COUNTS * relative)))
 
 
 def named(report: OperatorReport) -> str:

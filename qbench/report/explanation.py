@@ -70,7 +70,7 @@ def markdown(diagnosis: Diagnosis) -> str:
 
 
 def _title(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.subject.id} against its float model"
+    return f"{diagnosis.subject.recipe} of {diagnosis.subject.model} against its float model"
 
 
 def _overview(diagnosis: Diagnosis) -> Iterator[str]:

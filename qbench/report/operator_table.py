@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from qbench.diagnose.operator_evidence import named
 from qbench.report.wording import format_time
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ _LEAST_NAME = 12
 
 
 def operator_rows(diagnosis: Diagnosis, most: int) -> Rows:
-    """The `most` worst operators in the artifact's order, with their errors and times."""
-    chosen = sorted(sorted(diagnosis.operators, key=_harm, reverse=True)[:most], key=lambda report: report.number)
+    """The `most` worst operators in the artifact's order, those that are blamed first of all."""
+    blamed = {finding.where for finding in diagnosis.findings}
+    worst = sorted(diagnosis.operators, key=lambda report: (named(report) in blamed, *_harm(report)), reverse=True)
+    chosen = sorted(worst[:most], key=lambda report: report.number)
     times = {time.number: time for time in diagnosis.times if time.number >= 0}
     return COLUMNS, [_row(report, times.get(report.number)) for report in chosen]
 

@@ -112,6 +112,13 @@ class TestOrder:
         assert [each.where[-4:] for each in found] == ["'t3'", "'t1'"]
         assert f"alone it flips 60 of {EXAMPLES}" in found[0].evidence
 
+    def test_operators_flip_examples_that_flip_anyway_and_few_of_those_are_no_damage(self):
+        blamed = [("operator error", "CONV_2D int8 't2'")]
+        few, many = (with_operator(report(1, flips_alone=flips)) for flips in (4, 14))
+        assert causes(diagnosis(operators=few, flips=5, evaluated_flips=5)) == []
+        assert causes(diagnosis(operators=few, flips=5, evaluated_flips=50)) == blamed
+        assert causes(diagnosis(operators=many, flips=5, evaluated_flips=5)) == blamed
+
     def test_damage_of_others_that_flows_through_an_operator_counts_nothing(self):
         guilty = report(0, dead_channels=16, sqnr_db=6.0, rmse_in_steps=30.0, flips_alone=30)
         hurt = report(1)

@@ -82,6 +82,13 @@ def test_a_long_network_is_cut_to_the_worst_operators_in_their_order():
     assert "All operators" in printed(diagnosis(operators=operators), verbose=True)
 
 
+def test_an_operator_that_is_blamed_is_among_the_worst_whatever_its_error():
+    operators = tuple(report(number, flips_alone=number) for number in range(20))
+    text = printed(diagnosis(operators=operators, findings=FOUND))
+    rows = text[text.index("The 8 worst of 20 operators") :].splitlines()[2:10]
+    assert [int(line.split()[0]) for line in rows] == [1, 2, 14, 15, 16, 17, 18, 19]
+
+
 def test_what_was_not_run_alone_has_no_error_and_nan_is_not_hidden():
     operators = (replace(report(0), isolated=None), report(1, not_finite=3), report(2, rmse_in_steps=None, rmse=0.25))
     rows = printed(diagnosis(operators=operators)).split("All operators")[1].splitlines()[2:5]
@@ -114,7 +121,7 @@ def test_calibration_changes_notes_and_what_has_no_counterpart_are_told():
 
 def test_the_page_has_all_of_it():
     page = markdown(diagnosis(findings=FOUND, times=TIMES, operators=tuple(report(number) for number in range(12))))
-    assert page.startswith("**net-int8 against its float model**\n\n- quantization: 1 of 1,000 predictions flip.\n")
+    assert page.startswith("**int8 of net against its float model**\n\n- quantization: 1 of 1,000 predictions flip.\n")
     assert (
         "1. **saturation: CONV_2D int8 't2'**  \n   It clips; alone it flips 9 of 100.  \n   Try: Calibrate.\n" in page
     )
