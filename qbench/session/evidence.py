@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Answers:
     groups: Array
     by: str
 
-    @property
+    @cached_property
     def slices(self) -> SlicesSummary | None:
         """What happened slice by slice, None if no slice lost more than it won."""
         return compare_slices(self.right, self.was_right, self.groups, by=self.by)

@@ -91,6 +91,20 @@ def test_groups_may_be_text():
     assert (found.by, found.worst.name) == ("light", "night")
 
 
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 4)), min_size=1, max_size=200), st.randoms())
+def test_the_order_of_examples_and_the_names_of_slices_do_not_matter(examples: list[tuple[bool, bool, int]], random):
+    def look(given: list[tuple[bool, bool, int]]) -> tuple[object, ...] | None:
+        right, was_right, groups = (np.array(column) for column in zip(*given, strict=True))
+        found = compare_slices(right, was_right, groups * 7 - 3, by="class")
+        return found and (found.worst.examples, found.worst.lost, found.worst.won, found.tested, len(found.worse))
+
+    shuffled = list(examples)
+    random.shuffle(shuffled)
+    assert look(shuffled) == look(examples)
+    losing = {group for group in range(5) if sum(was - now for now, was, place in examples if place == group) > 0}
+    assert (look(examples) is None) == (not losing)
+
+
 @given(st.lists(st.floats(0, 1), max_size=20))
 def test_holm_is_the_step_down_method(p_values: list[float]):
     corrected = holm(p_values)

@@ -33,6 +33,15 @@ def test_what_is_worse_is_the_directions_to_say(direction: str, sign: int):
     assert sets.resampled == pytest.approx(sign * 0.5)
 
 
+def test_of_a_function_of_means_it_is_that_function_which_is_compared():
+    means = compare_means(own_metric(None, of_mean=np.sqrt), 4 * VALUES, VALUES)
+    assert means.change == pytest.approx(np.sqrt(VALUES.mean()))
+    sets = compare_sets(
+        own_metric(lambda outputs, _: np.sqrt(outputs.mean())), {"a": 4 * VALUES}, {"a": VALUES}, None, more=always
+    )
+    assert means.resampled.mean() == pytest.approx(sets.resampled.mean(), rel=0.01)
+
+
 def test_both_sides_and_the_labels_are_of_the_same_drawn_examples():
     seen = []
 
