@@ -35,6 +35,8 @@ TOP_K_ACCURACY = "top_k_accuracy"
 AGREEMENT = "agreement"
 SIZE = "size_bytes"
 #: What loading and running an artifact adds to the memory of a process that has the runtime in it.
+#: What a package or a download takes; what pruning is for. Other builds of zlib compress a little differently.
+COMPRESSED_SIZE = "compressed_bytes"
 PEAK_MEMORY = "peak_memory_bytes"
 LATENCY = "latency_ns"
 #: How many times as fast as fp32 of the same run; measured side by side, so that machines can be compared.
@@ -57,6 +59,7 @@ METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
     ),
     "size": (
         _gated(SIZE, "B", "lower", "size", relative=True),
+        _gated(COMPRESSED_SIZE, "B", "lower", "compressed_size", relative=True),
         _gated("weight_bytes", "B", "lower"),
         _gated("arena_bytes", "B", "lower", "memory", relative=True),
         _gated(PEAK_MEMORY, "B", "lower", "peak_memory", relative=True),

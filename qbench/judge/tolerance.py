@@ -39,6 +39,9 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         How many times as fast as fp32 in the same run it has to be; not a tolerance but a floor.
     size
         Growth of the artifact's bytes against the baseline, as a share.
+    compressed_size
+        Growth of the artifact's bytes after deflate against the baseline, as a share. Not gated unless it is given,
+        because it depends on the build of zlib.
     memory
         Growth of the bytes the runtime keeps for tensors against the baseline, as a share.
     peak_memory
@@ -64,6 +67,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     latency: float | None = None
     min_speedup: float | None = None
     size: float | None = None
+    compressed_size: float | None = None
     memory: float | None = None
     peak_memory: float | None = None
     float_islands: float | None = None

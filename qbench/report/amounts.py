@@ -13,7 +13,7 @@ SHARES = frozenset(
 )
 
 #: Metrics whose changes are shares of the reference.
-_RELATIVE = frozenset({"size_bytes", "arena_bytes", "peak_memory_bytes", "latency_ns"})
+_RELATIVE = frozenset({"size_bytes", "compressed_bytes", "arena_bytes", "peak_memory_bytes", "latency_ns"})
 
 
 def format_amount(metric: str, amount: float) -> str:

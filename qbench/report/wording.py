@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qbench.records import MetricVerdict, SubjectResult
 
-_BYTES = frozenset({"size_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
+_BYTES = frozenset({"size_bytes", "compressed_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
 _KILO = 1000.0
 
 #: More names than this make a sentence that nobody reads; all of them are in the table.

@@ -151,7 +151,9 @@ class Session:
         prepared = self.prepared(subject)
         interpreter = open_interpreter(prepared.content, self.config.options)
         peak = prepared.preflight.peak_memory_bytes
-        metrics = size_metrics(prepared.artifact, prepared.structure, interpreter, peak_memory_bytes=peak)
+        metrics = size_metrics(
+            prepared.artifact, prepared.content, prepared.structure, interpreter, peak_memory_bytes=peak
+        )
         return self._record(subject, "size", metrics, marked)
 
     def measure_structure(self, subject: Subject, marked: Tolerance | None = None) -> list[MetricVerdict]:

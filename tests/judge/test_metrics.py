@@ -49,6 +49,7 @@ def test_latency_is_the_noisy_one():
         ("sqnr_db", "higher", False),
         ("max_error_lsb", "lower", False),
         ("size_bytes", "lower", True),
+        ("compressed_bytes", "lower", True),
         ("weight_bytes", "lower", False),
         ("arena_bytes", "lower", True),
         ("peak_memory_bytes", "lower", True),
