@@ -48,7 +48,7 @@ class Pairing:
 
     def run(self) -> None:
         """Pair what can be paired, strong evidence first: each weaker kind only where no stronger one is left."""
-        strong: tuple[Callable[[], bool], ...] = (self._spread, self._begin_anew, self._guess_order)
+        strong: tuple[Callable[[], bool], ...] = (self._spread, self._begin_anew)
         if len(self.left.graph.outputs) > 1:  # Which is which is better told by what they are computed from.
             while self._spread():
                 pass
@@ -131,18 +131,8 @@ class Pairing:
             if lefts.count(likeness.left.number) == 1 and rights.count(likeness.right.number) == 1
         )
 
-    def _guess_order(self) -> bool:
-        """Pair one operator whose two inputs cannot be told apart but by where they come from."""
-        likenesses = [
-            likeness
-            for operation in self._open()
-            for likeness in self._likenesses(operation, self._beside(operation))
-            if likeness.is_close and self._is_anchored(likeness)
-        ]
-        return self._accept_all(sorted(likenesses, key=self._resemblance.of_origins)[:1])
-
     def _give_way(self) -> bool:
-        """Pair one operator whose constants differ: they may be what is wrong with it."""
+        """Pair one operator whose constants differ, for they may be what is wrong, or whose inputs have no order."""
         likenesses = [
             likeness
             for operation in self._open()

@@ -94,6 +94,13 @@ def test_an_input_that_is_replaced_is_replaced_for_all_its_readers(laboratory: L
     np.testing.assert_array_equal(found, [[5, -2, 0, 10]])
 
 
+def test_of_two_tensors_in_a_row_the_later_one_is_what_it_is_replaced_by(laboratory: Laboratory):
+    x = np.ones((1, 4), np.float32)
+    model = FloatModel(_residual(), laboratory, x)
+    rest = model.rest(1, 2)
+    np.testing.assert_array_equal(model.run(rest, {1: x * 100, 2: x * 5}), x * 7)
+
+
 def test_an_output_that_does_not_depend_on_it_stays_what_it_is(laboratory: Laboratory):
     x = np.ones((1, 4), np.float32)
     model = FloatModel(_residual(), laboratory, x)

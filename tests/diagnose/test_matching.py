@@ -45,7 +45,7 @@ def _twins(first: int = 1, second: int = 2) -> list[Node]:
         conv(-1, 2, 2, 0),
         conv(0, 2, 2, first),
         conv(0, 2, 2, second),
-        Node("CONCATENATION", (1, 2), 4),
+        Node("ADD", (1, 2), 2),  # Which does not tell its inputs apart.
     ]
 
 
@@ -63,7 +63,7 @@ def test_twin_branches_whose_names_are_swapped_are_told_apart_by_their_weights()
 
 @pytest.mark.parametrize("seed", range(6))
 def test_twins_with_the_same_weights_go_by_what_reads_them(seed: int):
-    nodes = [*_twins(1, 1)[:3], conv(1, 2, 2, 5), conv(2, 2, 2, 6), Node("CONCATENATION", (3, 4), 4)]
+    nodes = [*_twins(1, 1)[:3], conv(1, 2, 2, 5), conv(2, 2, 2, 6), Node("ADD", (3, 4), 2)]
     quantized, floats = Writer(nodes, quantized=True, seed=seed).write(), Writer(nodes, seed=seed + 1).write()
     assert [_matched(quantized, floats)[number] for number in (0, 3, 4, 5)] == [0, 3, 4, 5]
 
@@ -83,10 +83,16 @@ def test_the_inputs_of_sums_and_products_may_be_swapped(name: str):
 
 
 def test_swapped_inputs_that_nothing_else_tells_apart_go_by_where_they_come_from():
-    # What both branches begin with is another operator in each graph, and says nothing.
-    nodes = [Node("LOGISTIC", (-1,), 2), conv(0, 2, 2, 1), conv(0, 2, 2, 2), Node("ADD", (1, 2), 2)]
-    other = [Node("RELU", (-1,), 2), *nodes[1:3], Node("ADD", (2, 1), 2)]
-    assert _matched(Writer(nodes, quantized=True).write(), Writer(other).write()) == (None, 1, 2, 3)
+    def network(first: str, *, swapped: bool) -> list[Node]:
+        nodes = [Node(first, (-1,), 2)]
+        for source in (0, 3):
+            nodes += [Node("RELU", (source,), 2), Node("LOGISTIC", (source,), 2)]
+            nodes.append(Node("ADD", (source + 2, source + 1) if swapped else (source + 1, source + 2), 2))
+        return nodes
+
+    # The first operator is another one, and so pairs come from the end alone; of all others there are two.
+    quantized = Writer(network("MAX_POOL_2D", swapped=True), quantized=True).write()
+    assert _matched(quantized, Writer(network("RELU6", swapped=False)).write()) == (None, 1, 2, 3, 4, 5, 6)
 
 
 # --- what is wrong with an artifact must not hide who it is ------------------------------------------------
