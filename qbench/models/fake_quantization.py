@@ -56,14 +56,17 @@ def straight_through(real: Any, stored: Any) -> Any:
 def symmetric_scale(values: Any, most: int, axis: int | None) -> Any:
     """Scale of symmetric weights whose integers reach from ``-most`` to `most`, of a shape to broadcast to `values`.
 
-    ``max |values| / most`` in float32. `QuantizationParameters.from_range` divides in float64 and rounds the quotient
-    to float32, which is the same number: 53 bits are enough for the quotient of two float32 (Figueroa 1995).
+    ``max |values| / most``, divided in float64 and rounded to float32, as `QuantizationParameters.from_range` does.
+    In float32 TensorFlow would multiply by the inverse of a constant divisor, and be one unit in the last place off;
+    in float64 even that rounds to the right float32: a quotient is further from the middle of two (a share of 2**-32
+    for 8 bits) than float64 is inexact.
     """
     import tensorflow as tf  # noqa: PLC0415 - only in the conversion child
 
     others = [each for each in range(len(values.shape)) if each != axis]
     reach = tf.reduce_max(tf.abs(values), axis=others, keepdims=True)
-    scale = tf.where(reach == 0.0, 1.0, tf.maximum(reach / np.float32(most), SMALLEST_NORMAL))
+    quotient = tf.cast(tf.cast(reach, tf.float64) / most, tf.float32)
+    scale = tf.where(reach == 0.0, 1.0, tf.maximum(quotient, SMALLEST_NORMAL))
     return tf.stop_gradient(scale)
 
 

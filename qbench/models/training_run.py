@@ -110,7 +110,8 @@ class _Run:
         self._rate = tf.Variable(0.0)
         self._moments = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in self._variables]
         self._inputs = _input_tensors(self._graph, lesson)
-        self._step = tf.function(self._one_step)
+        # Nothing in it depends on values: autograph, which reads source files, has nothing to do.
+        self._step = tf.function(self._one_step, autograph=False)
 
     def go(self) -> None:
         """Take all steps."""
