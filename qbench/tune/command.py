@@ -17,6 +17,8 @@ from qbench.files import write_output
 from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.tables import check_name
+from qbench.models.training_set import load_training_set
+from qbench.records import Subject
 from qbench.runtime.fingerprint import take_fingerprint
 from qbench.session.preparation import Datasets
 from qbench.tune.bench import Bench, dataset_of
@@ -65,6 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="allow nothing else, such as granularity=tensor; repeatable",
     )
     add("--only", choices=get_args(Only), help="integer arithmetic alone: such activations and no float operator")
+    add("--train", action="store_true", help="also try recipes that train on the training_set: minutes for each")
     add("--budget", type=positive, default=_DEFAULT_SECONDS, metavar="SECONDS", help="to search in (%(default)g)")
     add("--trials", type=count, metavar="N", help="recipes to try at most, those known from before among them")
     add("--seed", type=natural, default=0, help="of the points that are drawn (%(default)s)")
@@ -145,11 +148,18 @@ def _declared(config: Config, model: ModelConfig, start: str | None) -> dict[str
 def _space(options: argparse.Namespace, dataset: Dataset) -> Space:
     arrays = dataset.calibration_arrays.values()
     examples = min((len(array) for array in arrays), default=0)
-    space = whole_space(calibration_examples=examples)
+    space = whole_space(calibration_examples=examples, trains=options.train)
     if not examples:
         # Without calibration examples no activation has a range.
         space = msgspec.structs.replace(space, values={**space.values, "activations": ("dynamic", "float")})
     return restrict(space, options.fix, options.only)
+
+
+def _training_digest(config: Config, model: ModelConfig, question: Question, options: argparse.Namespace) -> str:
+    """Digest of the training set, empty if nothing that is tried trains."""
+    if not options.train and all(recipe.training is None for recipe in question.declared.values()):
+        return ""
+    return load_training_set(config, Subject(model=model.name, recipe=options.name)).digest
 
 
 def _search(
@@ -160,7 +170,9 @@ def _search(
     dataset: Dataset,
     question: Question,
 ) -> Tuning:
-    log = open_log(config, model.name, dataset, recipe=options.name)
+    log = open_log(
+        config, model.name, dataset, recipe=options.name, training=_training_digest(config, model, question, options)
+    )
     budget = Budget(trials=options.trials, seconds=options.budget)
     settings = {
         "method": question.method,

@@ -97,6 +97,7 @@ class _Greedy:
             yield from stage()
             if self._passes:
                 return
+        yield from self._train(self._space.nearest(self._start))
         for activations in _OTHER_ACTIVATIONS:
             for names in dict.fromkeys(((), self._point.float_operators)):
                 if not self._passes:
@@ -134,6 +135,11 @@ class _Greedy:
                 yield from self._until_passing(narrow)
         if self._point != passing:
             yield from self._make_plain()
+        for share in self._space.values["channel_sparsity"][1:]:
+            before = self._point
+            yield from self._take_allowed(before.changed(channel_sparsity=share, quantization_aware=True))
+            if self._point == before:
+                return
 
     def _make_plain(self) -> _Part:
         """Take back every choice that is not needed: what else a repair brought along."""
@@ -155,6 +161,8 @@ class _Greedy:
             tried = yield from self._take(other)
             if tried.excess < outcome.excess:
                 point, outcome = other, tried
+        if not outcome.passes:
+            outcome = (yield from self._train(point)) or outcome
         ranked = [name for name in self._rank(outcome) if name not in point.float_operators]
         room = self._space.most_float_operators - len(point.float_operators)
         for name in ranked[: min(room, _FLOAT_BESIDE_NARROW)]:
@@ -162,6 +170,15 @@ class _Greedy:
                 return
             point = point.changed(float_operators=(*point.float_operators, name))
             outcome = yield from self._take(point)
+
+    def _train(self, point: Point) -> Generator[Point, Outcome, Outcome | None]:
+        """Try a point trained with its quantization, if training is allowed."""
+        trained = point.changed(quantization_aware=True)
+        if trained == point or not all(
+            getattr(trained, name) in self._space.values[name] for name in ("quantization_aware", "granularity")
+        ):
+            return None
+        return (yield from self._take(trained))
 
     def _take_allowed(self, point: Point) -> _Part:
         if point != self._point and self._space.allows(point):

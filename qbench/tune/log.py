@@ -78,25 +78,27 @@ class Log:
         replace_file(self.path, encode_log(self._kept))
 
 
-def open_log(config: Config, model: str, dataset: Dataset, *, recipe: str) -> Log:
+def open_log(config: Config, model: str, dataset: Dataset, *, recipe: str, training: str = "") -> Log:
     """The log of a model in the cache, to be gone on with.
 
     Parameters
     ----------
     recipe
         The name of what is searched for, whose tolerances hold.
+    training
+        Digest of the training set, if one is used.
 
     Raises
     ------
     ConfigError
         As `Log`.
     """
-    key = log_key(config, model, dataset, recipe=recipe)
+    key = log_key(config, model, dataset, recipe=recipe, training=training)
     path = cache_folder(config.cache) / "tune" / f"{model}-{key[:_SHOWN_DIGITS]}.json"
     return Log(path, key=key, model=model)
 
 
-def log_key(config: Config, model: str, dataset: Dataset, *, recipe: str) -> str:
+def log_key(config: Config, model: str, dataset: Dataset, *, recipe: str, training: str = "") -> str:
     """Digest of everything that an outcome depends on besides its recipe."""
     declared = config.models[model]
     judged = {
@@ -113,6 +115,7 @@ def log_key(config: Config, model: str, dataset: Dataset, *, recipe: str) -> str
             declared.source.digest(),
             dataset.digest,
             dataset.calibration_digest,
+            training,
             msgspec.json.encode(judged, order="sorted").decode(),
             fingerprint_id(take_fingerprint(config.options)),
             runtime_version(config.options) or "",

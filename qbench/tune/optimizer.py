@@ -32,6 +32,9 @@ _FLOAT_OPERATORS = "float_operators"
 #: A trial without an artifact counts as losing everything, and as no faster than float.
 _LOST, _NOT_FASTER = 1.0, 1.0
 
+#: What fails without a drop beyond its tolerance, as for a floor of speed, violates by this.
+_LEAST_VIOLATION = 1e-6
+
 _EXCESS = "excess"
 
 
@@ -103,7 +106,7 @@ def optimize(
             repeated = 0
             answers[point] = yield point
         outcome = answers[point]
-        _constrain(trial, outcome.excess if outcome.measured else _LOST)
+        _constrain(trial, _violation(outcome))
         study.tell(trial, _values(outcome, reference_bytes)[:objectives])
 
 
@@ -139,8 +142,15 @@ class _Drawn:
         return found if inside and self.point(found) == point else None
 
 
+def _violation(outcome: Outcome) -> float:
+    """Above 0 for what does not pass, the more the further its drop is beyond the tolerance."""
+    if outcome.passes:
+        return min(0.0, outcome.excess)
+    return min(_LOST, max(_LEAST_VIOLATION, outcome.excess))
+
+
 def _constrain(trial: Any, excess: float) -> None:
-    """Tell a trial's constraint, above 0 where a drop is beyond its tolerance, in the terms of either Optuna."""
+    """Tell how far a trial is from passing, in the terms of either Optuna."""
     if hasattr(trial, "set_constraint"):
         trial.set_constraint(_EXCESS, excess)
     else:

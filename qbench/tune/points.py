@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import RecipeSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from qbench.models.training import Training
 
 #: Activations of these types have ranges that calibration finds.
 _CALIBRATED = ("int8", "int16")
 
-#: The modes that a point can stand for, although another converter may make them.
-_MODES: Mapping[str, Mapping[str, Any]] = {
-    "int8": {},
-    "int8-per-tensor": {"granularity": "tensor"},
-    "int8-symmetric": {"symmetric": True},
-    "int16x8": {"activations": "int16"},
-    "dynamic": {"activations": "dynamic"},
-}
+#: What a point says of training.
+_TRAINING = ("quantization_aware", "channel_sparsity", "sparsity")
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A value for each knob; the names are those of `Quantization`."""
+    """A value for each knob; the names are those of `Quantization`, and the last three those of `Training`."""
 
     weights: str = "int8"
     granularity: str = "channel"
@@ -37,6 +29,14 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     percentile: float = 99.99
     calibration_examples: int = 0
     float_operators: tuple[str, ...] = ()
+    quantization_aware: bool = False
+    channel_sparsity: float = 0.0
+    sparsity: float = 0.0
+
+    @property
+    def trains(self) -> bool:
+        """Whether the model is trained before it is quantized."""
+        return any(getattr(self, name) for name in _TRAINING)
 
     def changed(self, **values: Any) -> Point:
         """The point with other values, where a knob that then means nothing goes back to its default.
@@ -48,8 +48,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if point.granularity.startswith("block"):
             if (point.weights, point.activations) != ("int4", "dynamic"):
                 reset |= {"granularity"}
-            elif point.weight_ranges == "mse":
-                reset |= {"weight_ranges"}
+            else:
+                reset |= {"quantization_aware", *(("weight_ranges",) if point.weight_ranges == "mse" else ())}
         if point.activations not in _CALIBRATED:
             reset |= {"calibration", "percentile", "calibration_examples"}
         if point.activations != "int8":
@@ -63,7 +63,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """What the point stands for in `[tool.qbench.recipe.<name>]`."""
         # A default that is said and one that is not are the same recipe, and should have one digest.
         said = {name: value for name, value in msgspec.structs.asdict(self).items() if value != getattr(PLAIN, name)}
-        return RecipeSpec(quantization=msgspec.convert(said, Quantization))
+        trained = {name: said.pop(name) for name in _TRAINING if name in said}
+        return RecipeSpec(
+            quantization=msgspec.convert(said, Quantization), training=Training(**trained) if trained else None
+        )
 
 
 #: Plain int8.
@@ -71,12 +74,16 @@ PLAIN = Point()
 
 
 def point_of(recipe: RecipeSpec) -> Point | None:
-    """The point that a recipe is, None if it is none: fp16, a function, settings of the TFLiteConverter."""
-    if recipe.base in _MODES and not recipe.converter:
-        return PLAIN.changed(**_MODES[recipe.base or ""])
-    if recipe.quantization is not None:
-        return PLAIN.changed(**msgspec.structs.asdict(recipe.quantization))
-    return None
+    """The point that a recipe is, None if it is none: fp16, a function, settings of the TFLiteConverter.
+
+    A built-in mode is the point that says the same, although another converter may make it.
+    """
+    if recipe.choices is None or recipe.converter:
+        return None
+    values = msgspec.structs.asdict(recipe.choices)
+    if recipe.training is not None:
+        values |= {name: getattr(recipe.training, name) for name in _TRAINING}
+    return PLAIN.changed(**values)
 
 
 def choices(recipe: RecipeSpec) -> int:
@@ -91,9 +98,19 @@ def choices(recipe: RecipeSpec) -> int:
 def describe_recipe(recipe: RecipeSpec) -> str:
     """A recipe in a few words, such as ``int8 per tensor, int8 activations, 2 float operators``."""
     if recipe.quantization is not None:
-        return ", ".join(_describe(recipe.quantization))
-    settings = [f"{name}={value}" for name, value in recipe.converter.items()]
-    return ", ".join([recipe.base or recipe.quantizer or recipe.function or "", *settings])
+        said = _describe(recipe.quantization)
+    else:
+        said = [recipe.base or recipe.quantizer or recipe.function or ""]
+        said += [f"{name}={value}" for name, value in recipe.converter.items()]
+    return ", ".join([*said, *(_describe_training(recipe.training) if recipe.training else ())])
+
+
+def _describe_training(chosen: Training) -> list[str]:
+    said = ["trained with it" if chosen.quantization_aware else "trained"]
+    for share, of in ((chosen.channel_sparsity, "in channels"), (chosen.sparsity, "of the weights")):
+        if share:
+            said.append(f"{share:.0%} pruned {of}")
+    return said
 
 
 def _describe(chosen: Quantization) -> list[str]:

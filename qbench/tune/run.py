@@ -37,7 +37,7 @@ class Budget:
     seconds: float | None = None
     now: Callable[[], float] = time.monotonic
     started: float = field(init=False)
-    _took_s: list[float] = field(init=False, default_factory=list)
+    _took_s: dict[bool, list[float]] = field(init=False, default_factory=lambda: {False: [], True: []})
 
     def __post_init__(self) -> None:
         self.started = self.now()
@@ -47,16 +47,16 @@ class Budget:
         """Seconds that are left, None if they are not counted."""
         return None if self.seconds is None else self.seconds - (self.now() - self.started)
 
-    def spent(self, seconds: float) -> None:
-        """Note how long a trial took that was measured now."""
-        self._took_s.append(seconds)
+    def spent(self, seconds: float, *, trains: bool) -> None:
+        """Note how long a trial took that was measured now; one that trains takes longer."""
+        self._took_s[trains].append(seconds)
 
-    def ended_by(self, done: int, *, known: bool) -> Ending | None:
+    def ended_by(self, done: int, *, known: bool, trains: bool = False) -> Ending | None:
         """What forbids another trial after `done`, None if nothing does; one that is `known` takes no time."""
         if self.trials is not None and done >= self.trials:
             return "trials"
         left = None if known else self.left_s
-        if left is not None and left < (median(self._took_s) if self._took_s else 0.0):
+        if left is not None and left < median(self._took_s[trains] or [0.0]):
             return "budget"
         return None
 
@@ -200,14 +200,15 @@ class _Trials:
         for known in self._study.outcomes:
             if known.recipe == recipe:
                 return known
-        ended = self._budget.ended_by(len(self._study.outcomes), known=self._bench.knows(recipe))
+        trains = recipe.training is not None
+        ended = self._budget.ended_by(len(self._study.outcomes), known=self._bench.knows(recipe), trains=trains)
         if ended is not None:
             self._study.ended = ended
             return None
         started = self._budget.now()
         outcome, measured_now = self._bench.outcome(recipe, name=name, timed=self._timed)
         if measured_now:
-            self._budget.spent(self._budget.now() - started)
+            self._budget.spent(self._budget.now() - started, trains=trains)
             self._study.measured_now += 1
         self._study.outcomes.append(outcome)
         self._on_trial(self._study)

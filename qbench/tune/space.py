@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
@@ -73,8 +74,8 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
         return [each for each in moved if each != point and self.allows(each)]
 
 
-def whole_space(*, calibration_examples: int) -> Space:
-    """Everything that can be tried with so many calibration examples."""
+def whole_space(*, calibration_examples: int, trains: bool = False) -> Space:
+    """Everything that can be tried with so many calibration examples, and with training or without."""
     sizes = (0, calibration_examples // 2, calibration_examples // 5)
     return Space(
         values={
@@ -87,6 +88,9 @@ def whole_space(*, calibration_examples: int) -> Space:
             "percentile": (99.99, 99.9, 99.999),
             "calibration_examples": tuple(dict.fromkeys(sizes)),
             _FLOAT_OPERATORS: (0, _MOST_FLOAT_OPERATORS),
+            "quantization_aware": (False, True) if trains else (False,),
+            "channel_sparsity": (0.0, 0.25, 0.5) if trains else (0.0,),
+            "sparsity": (0.0,),
         }
     )
 
@@ -119,24 +123,39 @@ def restrict(space: Space, fixes: Iterable[str], only: Only | None) -> Space:
 def _value(name: str, text: str, space: Space) -> Any:
     """What `text` means as a value of a knob."""
     known = space.values[name]
-    if name in {"percentile", "calibration_examples", _FLOAT_OPERATORS}:
-        return _number(name, text)
+    if name in _NUMBERS:
+        return _number(name, text, trains=len(space.values["quantization_aware"]) > 1)
     by_text = {_text(value): value for value in known}
     if text not in by_text:
-        raise ConfigError("--fix", found=f"{name}={text}", expected=f"one of {', '.join(by_text)}")
+        more = " without --train" if name == "quantization_aware" else ""
+        raise ConfigError("--fix", found=f"{name}={text}", expected=f"one of {', '.join(by_text)}{more}")
     return by_text[text]
 
 
-def _number(name: str, text: str) -> float:
+#: Knobs that take numbers: whether a whole one, above what, and at most what.
+_NUMBERS: Mapping[str, tuple[bool, float, float]] = {
+    "percentile": (False, 50, 100),
+    "calibration_examples": (True, -1, math.inf),
+    _FLOAT_OPERATORS: (True, -1, math.inf),
+    "channel_sparsity": (False, -1e-9, 0.99),
+    "sparsity": (False, -1e-9, 0.99),
+}
+
+
+def _number(name: str, text: str, *, trains: bool) -> float:
     """A number that the knob can have, whether or not a search would come upon it."""
-    percentile = name == "percentile"
+    whole, above, most = _NUMBERS[name]
     try:
-        value: float = float(text) if percentile else int(text)
+        value: float = int(text) if whole else float(text)
     except ValueError:
-        value = -1
-    if not (50 < value <= 100 if percentile else value >= 0):  # noqa: PLR2004 - half of a range is no range
-        expected = "above 50 and at most 100" if percentile else "a whole number of at least 0"
+        value = math.nan
+    if not above < value <= most:  # NaN is not either
+        expected = {"percentile": "above 50 and at most 100"}.get(
+            name, "a whole number of at least 0" if whole else "a share from 0 to 0.99"
+        )
         raise ConfigError("--fix", found=f"{name}={text}", expected=expected)
+    if value and not trains and name in {"channel_sparsity", "sparsity"}:
+        raise ConfigError("--fix", found=f"{name}={text}", expected="0, or --train: what is pruned has to be trained")
     return value
 
 

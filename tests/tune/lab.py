@@ -80,7 +80,7 @@ def make_project(folder: Path) -> None:
 
 
 def declare(
-    folder: Path, *, accuracy_drop: float = 0.01, recipes: str = '["fp32", "int8-per-tensor"]', more: str = ""
+    folder: Path, *, accuracy_drop: float = 0.02, recipes: str = '["fp32", "int8-per-tensor"]', more: str = ""
 ) -> None:
     """Write the pyproject.toml of the project."""
     (folder / "pyproject.toml").write_text(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qbench.files import digest_bytes
 from qbench.judge.gate import judge
 from qbench.judge.metrics import ACCURACY_DROP
-from qbench.records import ContestSummary, Subject
+from qbench.records import ContestSummary, Fingerprint, Subject
 from qbench.tune.points import PLAIN, Point
 from qbench.tune.records import Outcome
+from qbench.tune.result import Price, Tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SUBJECT = Subject(model="net", recipe="tuned")
 FP32_ACCURACY, TOLERANCE = 0.99, 0.005
@@ -66,3 +70,53 @@ def contest(ratio: float, **changed: Any) -> ContestSummary:
         "seed": 0,
     }
     return ContestSummary(**{**plain, **changed})
+
+
+MACHINE = Fingerprint(
+    cpu="c",
+    instruction_sets=(),
+    system="Linux",
+    python="3.11",
+    runtime="litert",
+    runtime_version="2",
+    threads=1,
+    kernels="builtin",
+)
+_TENSOR = PLAIN.changed(granularity="tensor")
+
+
+def tuning_of(outcomes: Sequence[Outcome], **changed: Any) -> Tuning:
+    """What is concluded from outcomes, with what is named changed."""
+    plain: dict[str, Any] = {
+        "model": "net",
+        "machine": MACHINE,
+        "settings": {},
+        "log": "log.json",
+        "ended": "searched",
+        "seconds": 12.0,
+        "measured_now": len(outcomes),
+        "reference_bytes": 4000,
+        "outcomes": tuple(outcomes),
+        "front": (),
+    }
+    return Tuning(**{**plain, **changed})
+
+
+def passing_tuning() -> Tuning:
+    """A search that started from one scale for all, and found plain int8."""
+    outcomes = [
+        outcome(_TENSOR, size=900, drop=0.5, ratio=0.5),
+        outcome(size=1000, drop=0.001, ratio=0.6),
+        failed(PLAIN.changed(weights="int4")),
+        outcome(PLAIN.changed(activations="int16"), size=1100),
+    ]
+    price = Price(size_bytes=100, nanoseconds=1000.0, low_ns=800.0, high_ns=1200.0, contest=contest(1.1))
+    return tuning_of(
+        outcomes,
+        front=(1, 2),
+        start=1,
+        cheapest=2,
+        price=price,
+        recipes_line='recipes = ["fp32", "tuned"]\n',
+        recipe_table="[tool.qbench.recipe.tuned.quantization]\n",
+    )

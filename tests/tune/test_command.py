@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -10,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import qbench.session.evaluation as evaluation_module
@@ -18,6 +19,7 @@ from qbench.cli import main
 from qbench.models.config import load_config
 from qbench.records import Subject
 from qbench.session import Session, SessionOptions
+from qbench.session.preparation import Datasets
 from qbench.tune import command as command_module
 from qbench.tune import optimizer
 from qbench.tune.records import decode_log
@@ -191,6 +193,7 @@ def test_a_spent_budget_still_says_what_was_found():
         (("net", "--from", "fp32"), "--from: found 'fp32', expected one of fp16,"),
         (("net", "--name", "int8"), "--name: found 'int8', which is a recipe already, expected another name"),
         (("net", "--name", "a b"), "--name: found the name 'a b'"),
+        (("net", "--train"), "tool.qbench.models.net.training_set: found none, and the recipe 'tuned' trains"),
         (("net", "--fix", "x"), "--fix: found 'x', expected NAME=VALUE"),
     ],
 )
@@ -238,15 +241,8 @@ def test_without_optuna_the_method_is_greedy(monkeypatch):
 
 
 def test_without_calibration_examples_activations_have_no_ranges(project):
-    dataset = command_module.Datasets(lab.config_of(project)).of(lab.MODEL)
-    without = command_module.Datasets(lab.config_of(project)).of(lab.MODEL)
-    object.__setattr__(without, "calibration", None)
-    without.__dict__.pop("calibration_arrays", None)
-    options = msgspec.convert({"fix": [], "only": None}, type=_Options)
+    dataset = Datasets(lab.config_of(project)).of(lab.MODEL)
+    options = argparse.Namespace(fix=[], only=None, train=False)
+    without = dataclasses.replace(dataset, calibration=None)
     assert "int8" in command_module._space(options, dataset).values["activations"]
     assert command_module._space(options, without).values["activations"] == ("dynamic", "float")
-
-
-class _Options(msgspec.Struct):
-    fix: list[str]
-    only: str | None

@@ -30,6 +30,7 @@ def follow(drop, start, *, space=_SPACE, prefer="size", rank=lambda _: _WORST):
 
 def _size(point):
     weight = {"int8": 1000, "int4": 500}[point.weights] + (0 if point.granularity == "tensor" else 50)
+    weight = int(weight * (1 - point.channel_sparsity))
     return weight + 300 * len(point.float_operators) + (40 if point.activations == "int16" else 0)
 
 
@@ -124,3 +125,27 @@ def test_it_ends_when_nothing_helps(prefer):
 def test_without_a_ranking_no_operator_is_float():
     tried, _ = follow(lambda _: 0.1, PLAIN, rank=lambda _: ())
     assert all(point.float_operators == () for point in tried)
+
+
+def test_training_comes_after_everything_that_takes_no_time():
+    def drop(point):
+        return _hates_one_scale(point) * (not point.quantization_aware) + _hates_narrow(point)
+
+    training = whole_space(calibration_examples=100, trains=True)
+    space = restrict(training, ["granularity=tensor", "float_operators=0", "channel_sparsity=0"], None)
+    tried, passing = follow(drop, _TENSOR, space=space)
+    assert passing[0] == _TENSOR.changed(quantization_aware=True)
+    assert sum(point.trains for point in tried[: tried.index(passing[0]) + 1]) == 1
+    assert all(point.activations == "int8" or not point.trains for point in tried)
+
+
+def test_channels_are_pruned_as_long_as_that_passes():
+    def drop(point):
+        return 0.5 if point.channel_sparsity > 0.25 or point.weights == "int4" or point.granularity == "tensor" else 0.0
+
+    space = whole_space(calibration_examples=100, trains=True)
+    tried, passing = follow(drop, PLAIN, space=space)
+    assert tried[-1].channel_sparsity == 0.5
+    assert passing[-1] == PLAIN.changed(channel_sparsity=0.25, quantization_aware=True)
+    untrained, _ = follow(drop, PLAIN)
+    assert not any(point.trains for point in untrained)

@@ -86,7 +86,7 @@ def _threads(_, config, dataset):
         _changed_dataset(inputs=1),
         _changed_dataset(labels=1),
         _changed_dataset(calibration=1),
-        _declared(accuracy_drop=0.02),
+        _declared(accuracy_drop=0.03),
         _source,
         _threads,
     ],

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import importlib.util
 
+import msgspec
 import pytest
 
 from qbench.errors import ConfigError
+from qbench.judge.gate import not_judged
+from qbench.records import Verdict
 from qbench.tune import optimizer
 from qbench.tune.optimizer import optimize, require_optuna
 from qbench.tune.points import PLAIN
 from qbench.tune.space import restrict, whole_space
-from tune.outcomes import failed, outcome
+from tune.outcomes import SUBJECT, failed, outcome
 
 _SPACE = whole_space(calibration_examples=100)
 _RANKED = ("dw", "conv", "fc")
@@ -112,3 +115,15 @@ def test_an_older_optuna_is_told_of_constraints_in_its_own_way():
     trial = Older()
     optimizer._constrain(trial, 0.25)
     assert optimizer._constraints(trial) == (0.25,)
+
+
+def test_constraints_follow_the_verdict():
+    assert optimizer._violation(outcome()) < 0
+    # Decimal fractions are not exact in binary: at the tolerance it passes all the same.
+    at_tolerance = outcome(drop=0.005)
+    assert at_tolerance.passes
+    assert optimizer._violation(at_tolerance) <= 0
+    assert optimizer._violation(outcome(drop=0.105)) == pytest.approx(0.1)
+    assert optimizer._violation(failed()) == 1.0
+    missed = msgspec.structs.replace(outcome(), verdicts=(not_judged(SUBJECT, "speedup", Verdict.FAIL, ""),))
+    assert optimizer._violation(missed) > 0

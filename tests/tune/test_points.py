@@ -9,6 +9,7 @@ from hypothesis import given
 from qbench.models import quantization
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
+from qbench.models.training import Training
 from qbench.tune.points import PLAIN, choices, describe_recipe, point_of
 from qbench.tune.records import recipe_digest
 
@@ -24,6 +25,9 @@ _KNOBS = st.fixed_dictionaries(
         "percentile": st.sampled_from([99.9, 99.99]),
         "calibration_examples": st.sampled_from([0, 100]),
         "float_operators": st.lists(st.sampled_from("abc")).map(tuple),
+        "quantization_aware": st.booleans(),
+        "channel_sparsity": st.sampled_from([0.0, 0.25]),
+        "sparsity": st.sampled_from([0.0, 0.5]),
     },
 )
 
@@ -83,6 +87,20 @@ def test_recipes_are_described_by_what_they_choose():
     )
     assert describe_recipe(PLAIN.changed(float_operators=("a", "b")).recipe()).endswith("2 float operators")
     assert describe_recipe(RecipeSpec(base="int8", converter={"x": 1})) == "int8, x=1"
+
+
+def test_training_is_part_of_a_recipe_only_where_something_is_trained():
+    assert PLAIN.recipe().training is None
+    assert not PLAIN.trains
+    pruned = PLAIN.changed(channel_sparsity=0.25, quantization_aware=True)
+    assert pruned.trains
+    assert pruned.recipe().training == Training(channel_sparsity=0.25, quantization_aware=True)
+    assert describe_recipe(pruned.recipe()) == (
+        "int8 per channel, int8 activations, trained with it, 25% pruned in channels"
+    )
+    assert describe_recipe(RecipeSpec(base="fp16", training=Training(sparsity=0.5))) == (
+        "fp16, trained, 50% pruned of the weights"
+    )
 
 
 def test_choices_count_what_differs_from_plain_int8():

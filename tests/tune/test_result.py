@@ -1,164 +1,148 @@
-"""What is concluded and said, from outcomes that are given."""
+"""What is concluded from a search, with contests that are given."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from qbench.records import Fingerprint
-from qbench.tune.explanation import why_none_passes
-from qbench.tune.plot import plot_tuning
+from qbench.errors import MeasurementError
 from qbench.tune.points import PLAIN
-from qbench.tune.result import Price, Tuning
-from qbench.tune.run import Question, Study
+from qbench.tune.result import conclude
+from qbench.tune.run import Budget, Question, Study
 from qbench.tune.space import restrict, whole_space
-from qbench.tune.tables import markdown, sentences, shown
-from tune.outcomes import TOLERANCE, contest, failed, outcome
+from tune.outcomes import MACHINE, contest, failed, outcome
 
-_MACHINE = Fingerprint(
-    cpu="c",
-    instruction_sets=(),
-    system="Linux",
-    python="3.11",
-    runtime="litert",
-    runtime_version="2",
-    threads=1,
-    kernels="builtin",
-)
 _TENSOR = PLAIN.changed(granularity="tensor")
 
 
-def _tuning(outcomes, **changed):
-    plain = {
-        "model": "net",
-        "machine": _MACHINE,
-        "settings": {},
-        "log": "log.json",
-        "ended": "searched",
-        "seconds": 12.0,
-        "measured_now": len(outcomes),
-        "reference_bytes": 4000,
-        "outcomes": tuple(outcomes),
-        "front": (),
-    }
-    return Tuning(**{**plain, **changed})
+class _Model:
+    name = "net"
+    recipes = ("fp32", "int8-per-tensor")
 
 
-def _passing():
-    outcomes = [
-        outcome(_TENSOR, size=900, drop=0.5, ratio=0.5),
-        outcome(size=1000, drop=0.001, ratio=0.6),
-        failed(PLAIN.changed(weights="int4")),
-        outcome(PLAIN.changed(activations="int16"), size=1100),
-    ]
-    price = Price(size_bytes=100, nanoseconds=1000.0, low_ns=800.0, high_ns=1200.0, contest=contest(1.1))
-    return _tuning(
-        outcomes,
-        front=(1, 2),
-        start=1,
-        cheapest=2,
-        price=price,
-        recipes_line='recipes = ["fp32", "tuned"]\n',
-        recipe_table="[tool.qbench.recipe.tuned.quantization]\n",
-    )
+class _Bench:
+    """Gives latencies and contests by what is said of them."""
+
+    class reference:  # noqa: N801 - an attribute
+        class artifact:  # noqa: N801 - an attribute
+            size_bytes = 4000
+
+    def __init__(self, ratios=(), side_by_side=1.0, finding="not slower"):
+        self.ratios, self.side_by_side, self.finding = dict(ratios), side_by_side, finding
+        self.timed, self.contests = [], []
+
+    def with_latency(self, found):
+        if found.latency is not None:
+            return found
+        self.timed.append(found.size_bytes)
+        return msgspec.structs.replace(found, latency=contest(self.ratios.get(found.size_bytes, 1.0)))
+
+    def knows_latency(self, _):
+        return False
+
+    def contest(self, baseline, candidate, *, threshold=1.0):
+        if self.side_by_side is None:
+            raise MeasurementError("it crashed")
+        self.contests.append((baseline.size_bytes, candidate.size_bytes, threshold))
+        return contest(self.side_by_side, finding=self.finding)
 
 
-def test_the_cheapest_is_said_with_what_it_costs():
-    said = sentences(_passing())
-    assert said[0] == (
-        "The cheapest recipe that passes is #2: int8 per channel, int8 activations; accuracy 0.9890; 1,000 B; 6.00 us."
-    )
-    assert said[1] == (
-        "Against #1, which fails, it costs +100 B (+11.1%) and +1.00 us an invoke (95% interval +0.80 to +1.20 us), "
-        "and wins 49.90 points of accuracy."
-    )
-    assert said[-1] == "What was measured is kept in log.json; the same command goes on from there."
-
-
-@pytest.mark.parametrize(
-    ("price", "text"),
-    [
-        (Price(size_bytes=-100, nanoseconds=0.0), "it costs -100 B (-11.1%) and no time: its kernels are the same"),
-        (Price(size_bytes=0), "it costs +0 B (+0.0%) and a time that was not measured"),
-        (
-            Price(size_bytes=0, nanoseconds=-5000.0, high_ns=-100.0, contest=contest(0.5)),
-            "-5.00 us an invoke (95% interval open to -0.10 us)",
-        ),
-    ],
-)
-def test_costs_that_are_not_known_are_not_made_up(price, text):
-    assert text in sentences(msgspec.structs.replace(_passing(), price=price))[1]
-
-
-def test_the_table_lists_the_front_and_with_verbose_all():
-    tuning = _passing()
-    assert shown(tuning, verbose=False) == [1, 2]
-    assert shown(tuning, verbose=True) == [1, 2, 3, 4]
-
-
-def test_the_page_has_all_trials_and_the_lines_to_paste():
-    page = markdown(_passing())
-    assert (
-        "| #1 | int8 per tensor, int8 activations (start) | 0.4900 | +0.5000 | fail | 900 | 22% | 5.00 us | 0.50x |"
-        in page
-    )
-    assert "| #3 | int4 per channel, int8 activations: no weights that it fits |" in page
-    assert "| #4 | int8 per channel, int16 activations | 0.9900 | +0.0000 | pass | 1,100 | 28% | - | - |" in page
-    assert '```toml\nrecipes = ["fp32", "tuned"]\n```' in page
-    assert "```toml\n[tool.qbench.recipe.tuned.quantization]\n```" in page
-
-
-def test_a_target_that_is_never_met_is_said_with_how_near_the_nearest_came():
-    near = outcome(size=1000, drop=3 * TOLERANCE)
-    said = sentences(_tuning([near, failed()], nearest=1, why=("the search was restricted to x = y",)))
-    assert said[0].startswith("No recipe passes. The nearest is #1: int8 per channel")
-    assert said[1] == (
-        "Its accuracy_drop is 0.0150 where 0.0050 is allowed, 0.0100 too much, or 3.0 times the tolerance."
-    )
-    assert said[2] == "The search was restricted to x = y."
-
-
-def _why(outcomes, near, *, ended="searched", fixes=()):
-    study = Study(outcomes=outcomes, ended=ended)
+def _conclude(bench, outcomes, *, start=0, ended="searched", prefer="size", fixes=(), seconds=None):
+    study = Study(outcomes=list(outcomes), start=None if start is None else outcomes[start], ended=ended)
     question = Question(
         space=restrict(whole_space(calibration_examples=0), fixes, None),
         declared={},
         start=None,
         method="greedy",
-        prefer="size",
+        prefer=prefer,
         seed=0,
     )
-    return why_none_passes(study, question, near)
+    said = {"machine": MACHINE, "settings": {}, "log": "log.json", "notes": ()}
+    return conclude(bench, study, question, Budget(seconds=seconds), model=_Model, name="tuned", **said)
 
 
-def test_weights_are_blamed_that_lose_too_much_alone():
-    near = outcome(PLAIN.changed(activations="float"), drop=2 * TOLERANCE)
-    assert "weights alone lose too much" in _why([near], near)[0]
+def test_the_price_is_that_of_the_cheapest_beside_the_start():
+    bench = _Bench(side_by_side=1.1)
+    made = _conclude(bench, [outcome(_TENSOR, size=900, drop=0.5), outcome(size=1000), outcome(size=1200)])
+    assert (made.start, made.cheapest, made.nearest) == (1, 2, None)
+    assert bench.contests == [(900, 1000, 1.0)]
+    assert made.price.size_bytes == 100
+    assert made.price.nanoseconds == pytest.approx(1000)
+    assert (made.price.low_ns, made.price.high_ns) == (pytest.approx(780), pytest.approx(1220))
+    assert made.recipes_line == 'recipes = ["fp32", "int8-per-tensor", "tuned"]\n'
+    assert made.recipe_table.startswith("[tool.qbench.recipe.tuned.quantization]\n")
 
 
-def test_activations_are_blamed_where_weights_alone_pass():
-    near = outcome(drop=2 * TOLERANCE)
-    said = _why([near, outcome(PLAIN.changed(activations="float"))], near, fixes=["activations=int8"])
-    assert said[0].startswith("weights alone pass (int8 per channel, float activations)")
-    assert said[1].startswith(
-        "the search was restricted to activations = int8; int8 per channel, float activations pass"
+def test_the_same_kernels_cost_no_time():
+    start = outcome(size=1000, drop=0.5)
+    chosen = msgspec.structs.replace(outcome(PLAIN.changed(calibration="mse"), size=1000), kernels=start.kernels)
+    bench = _Bench()
+    made = _conclude(bench, [start, chosen])
+    assert (made.price.nanoseconds, made.price.contest) == (0.0, None)
+    assert bench.contests == []
+
+
+def test_a_start_that_cannot_be_timed_leaves_the_time_open():
+    made = _conclude(_Bench(side_by_side=None), [outcome(_TENSOR, size=900, drop=0.5), outcome(size=1000)])
+    assert made.price.size_bytes == 100
+    assert made.price.nanoseconds is None
+
+
+def test_a_declared_recipe_that_is_cheapest_needs_no_table():
+    declared = msgspec.structs.replace(outcome(size=900), name="int8-per-tensor")
+    made = _conclude(_Bench(), [declared])
+    assert made.recipes_line == 'recipes = ["fp32", "int8-per-tensor"]\n'
+    assert made.recipe_table == ""
+    assert made.price is None
+
+
+def test_the_front_start_and_cheapest_are_timed_and_nothing_else():
+    bench = _Bench()
+    outcomes = [outcome(_TENSOR, size=1500, drop=0.5), outcome(size=900, drop=0.4), outcome(size=1000), failed()]
+    made = _conclude(bench, [*outcomes, outcome(size=1100, drop=0.2)])
+    assert sorted(bench.timed) == [900, 1000, 1500]
+    assert made.front == (2, 3)
+
+
+def test_when_time_is_up_only_what_is_said_is_timed():
+    bench = _Bench()
+    _conclude(
+        bench,
+        [outcome(_TENSOR, size=1500, drop=0.5), outcome(size=900, drop=0.4), outcome(size=1000)],
+        seconds=0.0,
     )
+    assert sorted(bench.timed) == [1000, 1500]
 
 
-def test_errors_and_a_spent_budget_are_reasons():
-    near = outcome(drop=2 * TOLERANCE)
-    said = _why([near, failed()], near, ended="budget")
-    assert said[-2] == "1 of 2 recipes could not be built or run"
-    assert said[-1].startswith("the search was ended before it had tried everything")
-    assert _why([failed()], None) == ("no recipe could be measured: no weights that it fits",)
-    assert _why([], None) == ("nothing was tried",)
+def test_after_an_interrupt_nothing_is_measured():
+    bench = _Bench()
+    made = _conclude(bench, [outcome(_TENSOR, size=900, drop=0.5), outcome(size=1000)], ended="interrupted")
+    assert (bench.timed, bench.contests) == ([], [])
+    assert made.cheapest == 2
+    assert made.price.nanoseconds is None
 
 
-def test_the_picture_is_the_same_twice_and_has_its_legend():
-    pytest.importorskip("matplotlib")
-    picture = plot_tuning(_passing())
-    assert picture == plot_tuning(_passing())
-    text = picture.decode()
-    assert text.startswith("<?xml")
-    for label in ("passes", "fails", "the front", "cheapest that passes", "start", "tolerance 0.5"):
-        assert f">{label}<" in text
+def test_what_is_not_allowed_is_neither_cheapest_nor_nearest_nor_on_the_front():
+    outcomes = [outcome(_TENSOR, size=900, drop=0.5), outcome(size=1000)]
+    made = _conclude(_Bench(), outcomes, fixes=["granularity=tensor"])
+    assert (made.cheapest, made.nearest, made.front) == (None, 1, (1,))
+    assert made.why[-1].startswith("the search was restricted to granularity = tensor; int8 per channel")
+
+
+@pytest.mark.parametrize(("finding", "cheapest"), [("not slower", 2), ("slower", 1), ("inconclusive", 1)])
+def test_a_smaller_one_that_may_be_as_fast_is_run_beside_the_fastest(finding, cheapest):
+    # Its ratio is 6% above the fastest's, and its interval begins 4% above.
+    bench = _Bench(finding=finding)
+    outcomes = [outcome(size=1000, ratio=1.0), outcome(_TENSOR, size=900, ratio=1.06)]
+    made = _conclude(bench, outcomes, start=None, prefer="latency")
+    assert bench.contests == [(1000, 900, 1.05)]
+    assert made.cheapest == cheapest
+
+
+def test_what_is_surely_slower_is_not_run_beside_the_fastest():
+    bench = _Bench()
+    made = _conclude(
+        bench, [outcome(size=1000, ratio=1.0), outcome(_TENSOR, size=900, ratio=1.5)], start=None, prefer="latency"
+    )
+    assert bench.contests == []
+    assert made.cheapest == 1

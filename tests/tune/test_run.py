@@ -102,6 +102,17 @@ def test_a_trial_is_not_begun_that_would_not_end_in_time():
     assert bench.clock.now == 40
 
 
+def test_what_trains_takes_its_own_time():
+    clock = _Clock()
+    budget = Budget(seconds=100.0, now=clock)
+    budget.spent(60.0, trains=True)
+    budget.spent(1.0, trains=False)
+    clock.now = 50
+    assert budget.ended_by(2, known=False, trains=True) == "budget"
+    assert budget.ended_by(2, known=False) is None
+    assert budget.ended_by(2, known=True, trains=True) is None
+
+
 def test_what_is_known_costs_no_time():
     first = _Bench(_given)
     whole = _run(first)

@@ -57,6 +57,14 @@ def test_others_differ_in_one_knob_and_are_recipes():
     )
 
 
+def test_nothing_is_trained_unless_that_is_asked_for():
+    assert _WHOLE.values["quantization_aware"] == (False,)
+    assert _WHOLE.values["channel_sparsity"] == (0.0,)
+    training = whole_space(calibration_examples=100, trains=True)
+    assert training.values["quantization_aware"] == (False, True)
+    assert restrict(training, ["sparsity=0.8"], None).nearest(None) == PLAIN.changed(sparsity=0.8)
+
+
 @pytest.mark.parametrize(
     ("fixes", "only", "message"),
     [
@@ -67,6 +75,13 @@ def test_others_differ_in_one_knob_and_are_recipes():
         (["percentile=nan"], None, "--fix: found percentile=nan, expected above 50 and at most 100"),
         (["float_operators=-1"], None, "--fix: found float_operators=-1, expected a whole number of at least 0"),
         (["symmetric=True"], None, "--fix: found symmetric=True, expected one of false, true"),
+        (["sparsity=0.5"], None, "--fix: found sparsity=0.5, expected 0, or --train"),
+        (["channel_sparsity=1"], None, "--fix: found channel_sparsity=1, expected a share from 0 to 0.99"),
+        (
+            ["quantization_aware=true"],
+            None,
+            "--fix: found quantization_aware=true, expected one of false",
+        ),
         (["activations=int16"], "int8", "--fix: found 'activations=int16' where activations may be int8 alone"),
     ],
 )
