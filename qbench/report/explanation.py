@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qbench.report.operator_table import Rows
 
 #: Below this, a cause is worth knowing and no reason to act.
-_ALARMING = 0.25
+ALARMING = 0.25
 _MOST_OPERATORS = 8
 _MOST_RANGES, _MOST_NAMES = 3, 3
 NOTHING = "nothing stands out"
@@ -42,7 +42,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, *, verbose: bool = F
     if not diagnosis.findings:
         console.print(Text(f"Causes: {NOTHING}.", style="green"))
     for number, finding in enumerate(diagnosis.findings, 1):
-        style = "bold red" if finding.severity >= _ALARMING else "bold"
+        style = "bold red" if finding.severity >= ALARMING else "bold"
         console.print(Text(f"{number}. {finding.cause}: {finding.where}", style=style))
         console.print(Padding(Text(f"{_sentence(finding.evidence)}\nTry: {_sentence(finding.advice)}"), (0, 0, 0, 3)))
     for title, rows in _tables(diagnosis, verbose=verbose):

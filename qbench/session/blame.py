@@ -13,7 +13,7 @@ from qbench.measure.accuracy import choose_output
 from qbench.models.operators import computations
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
-from qbench.report.explanation import headline
+from qbench.report.explanation import ALARMING, headline
 from qbench.runtime.interpreter import open_interpreter
 from qbench.tflite.reader import read_model
 
@@ -103,7 +103,9 @@ class Blame:
     def _cause(self, subject: Subject, kind: str, dataset: Dataset | None) -> str:
         """The worst cause of a failure of accuracy; of any other the fact, which is what differs from the accepted."""
         if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE:
-            return headline(self.diagnose(subject, _QUICK, dataset))
+            found = self.diagnose(subject, _QUICK, dataset)
+            if not found.changes or any(finding.severity >= ALARMING for finding in found.findings):
+                return headline(found)
         changes = self.changes(subject)
         slower = self._slower(subject) if kind == "latency" else ""
         facts = [*([slower] if slower else []), *changes]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import flatbuffers
 import models_zoo as zoo
 import msgspec
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from diagnose import faults
 
 from qbench.diagnose.records import OperatorTime
@@ -17,6 +19,16 @@ from session.lab import FP32, INT8, examples
 
 if TYPE_CHECKING:
     from session.lab import Lab
+
+
+def rescaled(content: bytes, factor: float) -> bytes:
+    """An artifact whose output has another scale."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    output = model.subgraphs[0].tensors[model.subgraphs[0].outputs[0]]
+    output.quantization.scale = [factor * float(scale) for scale in output.quantization.scale]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
 def test_nothing_is_said_to_have_changed_where_nothing_was_accepted_or_nothing_did(lab: Lab):
@@ -37,6 +49,13 @@ def test_the_float_model_is_held_against_what_was_accepted_alone(accepted: Lab):
     accepted.source("fp32", zoo.dense_float(seed=1))
     line = accepted.session().why(FP32, "accuracy")
     assert line == "Why: since it was accepted: other weights: FULLY_CONNECTED 'y'. More: qbench explain tiny fp32"
+
+
+def test_where_nothing_stands_out_a_drop_is_due_to_what_changed(accepted: Lab):
+    # A step wider, so that the range is another and no worse.
+    accepted.source("int8", rescaled(zoo.dense_int8(), 1.01))
+    line = accepted.session().why(INT8, "accuracy")
+    assert line.startswith("Why: since it was accepted: other ranges: FULLY_CONNECTED 'y' represents ")
 
 
 def test_of_a_latency_the_operators_are_timed_again(accepted: Lab):
