@@ -6,6 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Cutter:
 
     def __init__(self, content: bytes, model: Model) -> None:
         self.graph = model.subgraphs[0]
+        self._content = content
         self._file = schema.ModelT.InitFromPackedBuf(content)
 
     def part(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
@@ -87,15 +89,17 @@ class Cutter:
             tensor = copy(self._file.subgraphs[0].tensors[index])
             if tensor.buffer not in places:
                 stored = self._file.buffers[tensor.buffer]
-                if (stored.offset or 0) > 1:
-                    raise ValueError(
-                        f"the constant {tensor.name!r} lies behind the file's tables, from where it is not cut"
-                    )
                 places[tensor.buffer] = len(buffers)
-                buffers.append(stored)
+                buffers.append(self._whole(stored))
             tensor.buffer = places[tensor.buffer]
             tensors[index] = tensor
         return tensors, buffers
+
+    def _whole(self, buffer: Any) -> Any:
+        """A buffer with its data in it, which writers of large files leave behind the tables."""
+        if (buffer.offset or 0) <= 1:  # 1 is the mark of "to be filled in".
+            return buffer
+        return schema.BufferT(data=np.frombuffer(self._content, np.uint8, count=buffer.size, offset=buffer.offset))
 
 
 def operators_between(graph: Subgraph, inputs: Collection[int], outputs: Collection[int]) -> tuple[int, ...]:

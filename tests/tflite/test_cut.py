@@ -108,6 +108,20 @@ def test_weights_in_blocks_keep_their_scales():
     assert not np.array_equal(_outputs(part, [x])[0], _outputs(content, [x])[0])
 
 
+def test_constants_that_lie_behind_the_tables_come_along():
+    graph = Graph()
+    x, y = graph.tensor("x", [1, 4]), graph.tensor("y", [1, 4])
+    factor = np.array([1, 2, 3, 4], np.float32)
+    constant = graph.constant("factor", factor)
+    graph.operator("MUL", [x, constant], [y], schema.MulOptionsT())
+    buffer = graph.model.buffers[graph.subgraph.tensors[constant].buffer]
+    buffer.data, buffer.offset, buffer.size = None, 4096, factor.nbytes
+    tables = graph.build([x], [y])
+    content = tables.ljust(4096, b"\0") + factor.tobytes()
+    part = Cutter(content, read_model(content)).part([x], [y])
+    np.testing.assert_array_equal(_outputs(part, [np.full((1, 4), 2, np.float32)])[0], [[2, 4, 6, 8]])
+
+
 def _blockwise() -> bytes:
     """ABS, then FULLY_CONNECTED with int4 weights that have a scale for each 32 of them."""
     generator = np.random.default_rng(0)
