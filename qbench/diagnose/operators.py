@@ -165,7 +165,7 @@ def _in_order(matching: Matching, inputs: Sequence[Array]) -> list[Array]:
             f"found examples for {len(inputs)} inputs, a float model with {len(floats.inputs)} and an artifact with "
             f"{len(quantized.inputs)}; expected the same number, and inputs of the same shapes"
         )
-    if not all(len(array) for array in inputs):
+    if not inputs or not all(len(array) for array in inputs):
         raise DatasetError("found no examples, expected at least one for each input: a mean over none is no number")
     given = {matching.floats.signal(index): array for index, array in zip(floats.inputs, inputs, strict=True)}
     of_signal = {index: given[signal] for signal, index in places.items() if signal is not None}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import models_zoo
 import numpy as np
@@ -12,13 +13,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from diagnose import faults
 from diagnose.faults import committed, digits
+from qbench.diagnose.isolated import Unit, units
 from qbench.diagnose.operators import operator_reports
 from qbench.errors import DatasetError, WorkerCrashedError
 from qbench.records import RuntimeOptions
 from qbench.tflite.builder import Affine, Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from diagnose.faults import Fault
     from qbench.diagnose.records import OperatorReport, TensorError
@@ -209,6 +211,32 @@ def test_an_operator_that_cannot_run_alone_keeps_its_error_as_deployed(monkeypat
         assert report.flips_alone is None
         assert report.note == "not run alone: it is made of glass"
         assert _deployed(report).values > 0
+
+
+def test_an_operator_that_ends_its_process_is_noted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch):
+    graph = Graph()
+    x, y = graph.tensor("x", [1, 4], "int8", Affine(1.0)), graph.tensor("y", [1, 4], "int8", Affine(1e-9))
+    graph.operator("ADD", [x, x], [y], schema.AddOptionsT(), version=2)
+    deadly = graph.build([x], [y])
+
+    def with_one_deadly(*args: Any) -> Iterator[Unit]:
+        return (replace(unit, content=deadly) if unit.number == 3 else unit for unit in units(*args))
+
+    monkeypatch.setattr("qbench.diagnose.operators.units", with_one_deadly)
+    reports, _ = operator_reports(committed("fp32"), committed("int8"), (_images(4),), options=_OPTIONS)
+    for report in reports:
+        assert (report.isolated is None) == (report.number == 3)
+        assert ("SIGABRT" in report.note) == (report.number == 3)
+        assert _deployed(report).values > 0
+
+
+def test_an_artifact_without_inputs_is_refused():
+    graph = Graph()
+    y = graph.tensor("y", [1, 4])
+    graph.operator("RELU", [graph.constant("x", np.ones((1, 4), np.float32))], [y])
+    content = graph.build([], [y])
+    with pytest.raises(DatasetError, match="found no examples"):
+        operator_reports(content, content, (), options=_OPTIONS)
 
 
 def test_inputs_that_do_not_fit_are_refused():
