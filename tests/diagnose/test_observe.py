@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from benchmarks.data import mnist
 from diagnose.faults import committed, digits
 from qbench.diagnose.observe import Feed, Laboratory, batches
 from qbench.errors import DatasetError, InvalidArtifactError, MeasurementError, WorkerCrashedError
+from qbench.measure.inputs import input_encoders
 from qbench.quant.graph import run_graph
 from qbench.records import RuntimeOptions
+from qbench.runtime.interpreter import open_interpreter
 from qbench.runtime.process import RuntimeProcess
 from qbench.tflite.builder import Affine, Graph
 from qbench.tflite.reader import read_model
@@ -92,6 +95,16 @@ def test_inputs_are_stored_as_an_evaluation_stores_them():
     scale, point = models_zoo.DENSE_INPUT["int8"].scale, models_zoo.DENSE_INPUT["int8"].zero_point
     real = np.array([[0.5, 1.5, 1000, -1000]], np.float32) * np.float32(scale)
     np.testing.assert_array_equal(_feed(content, real).stored(0, 1)[0], [[point, point + 2, 127, -128]])
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int8-symmetric", "int16x8", "fp16"])
+def test_inputs_hold_the_bytes_that_an_evaluation_feeds(recipe: str):
+    dataset = mnist()
+    (encoder,) = input_encoders(dataset, open_interpreter(committed(recipe), RuntimeOptions()).inputs)
+    (stored,) = _feed(committed(recipe), dataset.real_values(dataset.input_arrays[""][:20])).stored(0, 20)
+    expected = np.empty_like(stored)
+    encoder.write(0, 20, expected)
+    assert stored.tobytes() == expected.tobytes()
 
 
 def test_nan_has_no_stored_value():
