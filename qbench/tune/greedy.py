@@ -129,12 +129,15 @@ class _Greedy:
         yield from self._make_plain()
         if self._point.activations != "int8":
             yield from self._take_allowed(self._point.changed(activations="int8"))
-        passing = self._point
-        for narrow in (passing.changed(weights="int4"), passing.changed(granularity="tensor")):
-            if narrow != passing and self._space.allows(narrow):
-                yield from self._until_passing(narrow)
-        if self._point != passing:
-            yield from self._make_plain()
+        tried: set[Point] = set()
+        while self._point not in tried:
+            passing = self._point
+            tried.add(passing)
+            for narrow in (passing.changed(weights="int4"), passing.changed(granularity="tensor")):
+                if narrow != passing and self._space.allows(narrow):
+                    yield from self._until_passing(narrow)
+            if self._point != passing:
+                yield from self._make_plain()
         for share in self._space.values["channel_sparsity"][1:]:
             before = self._point
             yield from self._take_allowed(before.changed(channel_sparsity=share, quantization_aware=True))

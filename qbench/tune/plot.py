@@ -21,7 +21,10 @@ _PASSES, _FAILS, _CHOSEN = "#0072B2", "#999999", "#D55E00"
 _INK, _FAINT = "#222222", "#BBBBBB"
 
 #: Drops this many times the tolerance are drawn at the edge: a recipe that lost everything says no more than that.
-_MOST_TOLERANCES = 8.0
+_MOST_TOLERANCES = 4.0
+
+#: Latencies that are so many times apart are drawn on a logarithmic axis.
+_FAR_APART = 8.0
 
 
 def require_matplotlib() -> None:
@@ -70,6 +73,10 @@ def plot_tuning(tuning: Tuning) -> bytes:
         left.set_ylabel("drop against fp32 in points (less is better)")
         _draw(right, tuning, _microseconds)
         right.set_xlabel("invoke in us, where it was measured")
+        latencies = [ns for each in tuning.outcomes if (ns := _microseconds(each)) is not None]
+        if latencies and max(latencies) > _FAR_APART * min(latencies):
+            right.set_xscale("log")
+            right.xaxis.set_major_formatter("{x:g}")
         figure.legend(*left.get_legend_handles_labels(), frameon=False, ncols=5, loc="outside upper center", fontsize=9)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "qbench tune"})
@@ -102,6 +109,8 @@ def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) ->
         axes.annotate(
             f"tolerance {100 * tolerance:g}", (1, 100 * tolerance), xycoords=("axes fraction", "data"), ha="right"
         )
+    if any(each.measured and 100 * each.drop > most for each in tuning.outcomes):
+        axes.annotate(f"{most:g} or more", (0.99, most), xycoords=("axes fraction", "data"), ha="right", va="top")
     axes.grid(color=_FAINT, linewidth=0.4, zorder=0)
 
 
