@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Calibration examples that ranges are watched on: halves of them tell what one set more would change.
 _CALIBRATION_EXAMPLES = 128
+#: What one run of a worker may take at most.
+_WORKER_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,6 +193,7 @@ class _Study:
                 progress=report,
                 most_flips_alone=self._effort.flips_alone,
                 output=self._case.float_output,
+                limit_s=min(_WORKER_S, self._effort.limit_s or _WORKER_S),
             )
             self._add(operators=operators, unmatched=unmatched)
 

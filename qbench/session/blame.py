@@ -15,6 +15,7 @@ from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
 from qbench.report.explanation import ALARMING, headline
 from qbench.runtime.interpreter import open_interpreter
+from qbench.session.calibrated import calibration_digest, is_calibrated
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
@@ -132,16 +133,11 @@ class Blame:
         if baseline is None or accepted is None or baseline.artifact.sha256 == prepared.artifact.sha256:
             return ()
         changes = list(artifact_changes(read_model(accepted), read_model(prepared.content)))
-        calibration = self.calibration_digest(subject)
+        calibration = calibration_digest(self._config, self._datasets, subject)
         if baseline.provenance.calibration and calibration != baseline.provenance.calibration:
             was = baseline.provenance.calibration[:12]
             changes.insert(0, f"another calibration set ({calibration[:12] or 'none'}, was {was})")
         return tuple(changes)
-
-    def calibration_digest(self, subject: Subject) -> str:
-        """SHA-256 of the calibration examples that the artifact depends on; empty if it depends on none."""
-        dataset = self._datasets.of(subject.model)
-        return dataset.calibration_digest if dataset is not None and self._calibrates(subject) else ""
 
     def _case(self, subject: Subject, dataset: Dataset | None) -> Case:
         model = self._config.models[subject.model]
@@ -163,16 +159,11 @@ class Blame:
             options=self._config.options,
             float_output=self._output(reference.content, subject.model),
             output=self._output(prepared.content, subject.model),
-            calibrated=self._calibrates(subject),
+            calibrated=is_calibrated(self._config, subject),
             predictions=self._predictions(floats, subject, given),
             undelegated=prepared.preflight.undelegated,
             changes=self.changes(subject),
         )
-
-    def _calibrates(self, subject: Subject) -> bool:
-        """Whether the artifact's ranges come from the dataset; nobody knows where those of a given file come from."""
-        given = self._config.models[subject.model].source.given_recipes
-        return not given and self._config.recipes[subject.recipe].calibrated
 
     def _output(self, content: bytes, model: str) -> int:
         try:

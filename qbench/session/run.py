@@ -10,6 +10,7 @@ report = session.finish()
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,7 +26,7 @@ from qbench.progress import NoProgress, Progress
 from qbench.records import LatencySample, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
-from qbench.session.blame import Blame
+from qbench.session.calibrated import calibration_digest
 from qbench.session.inventory import Inventory, take_inventory
 from qbench.session.latency import Latency, LatencyOptions
 from qbench.session.preparation import Datasets, Prepared, prepare, with_references
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
+    from qbench.session.blame import Blame
 
 
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,6 @@ class Session:
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
         self._quality = Quality(config, self.references, self.datasets, self.prepared, self.progress)
-        self._blame = Blame(config, self.references, self.datasets, self.prepared, self._quality, self.progress)
         self._latency = Latency(config, self.references, self.datasets, self.prepared, options.latency, self.progress)
 
     @property
@@ -179,7 +180,7 @@ class Session:
         measured = self._quality.measure(subject, dataset)
         result = self.result(subject)
         result.dataset_digest = measured.dataset.digest
-        result.calibration_digest = self._blame.calibration_digest(subject)
+        result.calibration_digest = calibration_digest(self.config, self.datasets, subject)
         if measured.predictions is not None:
             result.predictions = encode_predictions(measured.predictions)
         verdicts = self._record(subject, "accuracy", measured.metrics, marked, judge=False)
@@ -215,6 +216,13 @@ class Session:
         result.verdicts += made
         return made
 
+    @cached_property
+    def blame(self) -> Blame:
+        """What explains this run's subjects."""
+        from qbench.session.blame import Blame  # noqa: PLC0415 - takes time that a run in which nothing fails needs not
+
+        return Blame(self.config, self.references, self.datasets, self.prepared, self._quality, self.progress)
+
     def diagnose(self, subject: Subject, effort: Effort | None = None) -> Diagnosis:
         """Explain the subject's artifact: which operator, and what is wrong with it.
 
@@ -223,11 +231,11 @@ class Session:
         QbenchError
             If there is no float model to hold it against, no dataset, or one of them cannot be used.
         """
-        return self._blame.diagnose(subject, effort)
+        return self.blame.diagnose(subject, effort)
 
     def why(self, subject: Subject, kind: str, dataset: Dataset | None = None) -> str:
         """Why a gate of the subject failed, as a line; empty if nothing can be said. Never raises."""
-        return self._blame.why(subject, kind, dataset)
+        return self.blame.why(subject, kind, dataset)
 
     def accepted_latency(self, subject: Subject) -> LatencySample | None:
         """The accepted latency of a subject on a machine like this one, None if there is none."""

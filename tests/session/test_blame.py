@@ -69,7 +69,7 @@ def test_a_dataset_that_the_test_gave_is_the_one_that_is_explained(accepted: Lab
     accepted.source("int8", zoo.dense_int8(seed=1))
     session = accepted.session()
     part = Dataset(inputs=examples(20, seed=5), labels=np.zeros(20, int))
-    assert session._blame.diagnose(INT8, dataset=part).evaluated == 20
+    assert session.blame.diagnose(INT8, dataset=part).evaluated == 20
 
 
 def test_an_output_that_is_no_number_is_explained_all_the_same(accepted: Lab):
@@ -95,7 +95,7 @@ def test_a_changed_calibration_set_is_named_first(lab: Lab):
     assert lab.baseline(FP32).provenance.calibration == ""
     lab.dataset = Dataset(inputs=inputs, labels=labels, calibration=calibration / 2)
     session = lab.session()
-    changes = session._blame.changes(INT8)
+    changes = session.blame.changes(INT8)
     assert changes[0] == f"another calibration set ({lab.dataset.calibration_digest[:12]}, was {kept[:12]})"
     assert any(change.startswith("other ranges: ") for change in changes[1:])
 
