@@ -32,6 +32,9 @@ _FLOAT_OPERATORS = "float_operators"
 #: A trial without an artifact counts as losing everything, and as no faster than float.
 _LOST, _NOT_FASTER = 1.0, 1.0
 
+#: A trial without an artifact is so many tolerances from passing.
+_FAR = 1e6
+
 #: What fails without a drop beyond its tolerance, as for a floor of speed, violates by this.
 _LEAST_VIOLATION = 1e-6
 
@@ -146,7 +149,7 @@ def _violation(outcome: Outcome) -> float:
     """Above 0 for what does not pass, the more the further its drop is beyond the tolerance."""
     if outcome.passes:
         return min(0.0, outcome.excess)
-    return min(_LOST, max(_LEAST_VIOLATION, outcome.excess))
+    return min(_FAR, max(_LEAST_VIOLATION, outcome.excess))
 
 
 def _constrain(trial: Any, excess: float) -> None:

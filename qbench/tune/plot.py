@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from qbench.errors import ConfigError
+from qbench.judge.metrics import ACCURACY_DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qbench.records import MetricVerdict
     from qbench.tune.records import Outcome
     from qbench.tune.result import Tuning
 
@@ -70,7 +72,9 @@ def plot_tuning(tuning: Tuning) -> bytes:
         left, right = figure.subplots(1, 2, sharey=True)
         _draw(left, tuning, lambda outcome: outcome.size_bytes / 1000)
         left.set_xlabel("artifact in kB")
-        left.set_ylabel("drop against fp32 in points (less is better)")
+        main = next(each.main for each in tuning.outcomes if each.measured)
+        unit = "accuracy lost against fp32, in points" if _in_points(main) else f"{main.metric if main else ''}"
+        left.set_ylabel(f"{unit} (less is better)")
         _draw(right, tuning, _microseconds)
         right.set_xlabel("invoke in us, where it was measured")
         latencies = [ns for each in tuning.outcomes if (ns := _microseconds(each)) is not None]
@@ -84,17 +88,16 @@ def plot_tuning(tuning: Tuning) -> bytes:
 
 
 def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) -> None:
-    tolerance = _tolerance(tuning.outcomes)
-    most = 100 * _MOST_TOLERANCES * (tolerance or 0.01)
+    tolerance, drop, most = _scale(tuning.outcomes)
     for passes, colour, label in ((False, _FAILS, "fails"), (True, _PASSES, "passes")):
         points = [
-            (x, min(100 * each.drop, most))
+            (x, min(drop(each), most))
             for each in tuning.outcomes
             if each.measured and each.passes == passes and (x := cost(each)) is not None
         ]
         axes.scatter(*_columns(points), s=26, color=colour, alpha=0.8, linewidths=0, zorder=2, label=label)
     front = sorted(
-        (x, min(100 * each.drop, most)) for each in map(tuning.outcome, tuning.front) if (x := cost(each)) is not None
+        (x, min(drop(each), most)) for each in map(tuning.outcome, tuning.front) if (x := cost(each)) is not None
     )
     axes.scatter(*_columns(front), s=70, facecolors="none", edgecolors=_INK, linewidths=1, zorder=3, label="the front")
     for number, colour, marker, label in (
@@ -102,14 +105,12 @@ def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) ->
         (tuning.cheapest, _CHOSEN, "*", "cheapest that passes"),
     ):
         if number is not None and (x := cost(tuning.outcome(number))) is not None:
-            y = min(100 * tuning.outcome(number).drop, most)
+            y = min(drop(tuning.outcome(number)), most)
             axes.scatter([x], [y], s=120 if marker == "*" else 40, color=colour, marker=marker, zorder=4, label=label)
     if tolerance is not None:
-        axes.axhline(100 * tolerance, color=_CHOSEN, linewidth=1.2, linestyle="--", zorder=1)
-        axes.annotate(
-            f"tolerance {100 * tolerance:g}", (1, 100 * tolerance), xycoords=("axes fraction", "data"), ha="right"
-        )
-    if any(each.measured and 100 * each.drop > most for each in tuning.outcomes):
+        axes.axhline(tolerance, color=_CHOSEN, linewidth=1.2, linestyle="--", zorder=1)
+        axes.annotate(f"tolerance {tolerance:g}", (1, tolerance), xycoords=("axes fraction", "data"), ha="right")
+    if any(each.measured and drop(each) > most for each in tuning.outcomes):
         axes.annotate(f"{most:g} or more", (0.99, most), xycoords=("axes fraction", "data"), ha="right", va="top")
     axes.grid(color=_FAINT, linewidth=0.4, zorder=0)
 
@@ -120,9 +121,18 @@ def _microseconds(outcome: Outcome) -> float | None:
     return outcome.latency.candidate_ns / 1000
 
 
-def _tolerance(outcomes: Sequence[Outcome]) -> float | None:
-    worst = [each.worst for each in outcomes if each.measured and each.worst is not None]
-    return worst[0].tolerance if worst else None
+def _scale(outcomes: Sequence[Outcome]) -> tuple[float | None, Callable[[Outcome], float], float]:
+    """The tolerance as it is drawn, a drop as it is drawn, and the most that is."""
+    main = next((each.main for each in outcomes if each.measured and each.main is not None), None)
+    factor = 100 if _in_points(main) else 1
+    tolerance = None if main is None or main.tolerance is None else factor * main.tolerance
+    drops = [factor * each.drop for each in outcomes if each.measured]
+    most = _MOST_TOLERANCES * tolerance if tolerance else max(drops, default=1.0)
+    return tolerance, lambda outcome: factor * outcome.drop, most
+
+
+def _in_points(verdict: MetricVerdict | None) -> bool:
+    return verdict is not None and verdict.metric == ACCURACY_DROP.name
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

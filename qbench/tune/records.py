@@ -8,7 +8,7 @@ import msgspec
 
 from qbench.errors import ConfigError
 from qbench.files import digest_bytes
-from qbench.judge.metrics import ACCURACY
+from qbench.judge.metrics import ACCURACY, ACCURACY_DROP
 from qbench.models.recipes import RecipeSpec
 from qbench.records import ContestSummary, MetricVerdict
 
@@ -66,26 +66,31 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.metrics.get(ACCURACY)
 
     @property
-    def worst(self) -> MetricVerdict | None:
-        """The verdict on the drop that is furthest beyond its tolerance, or nearest to it."""
-        return max(self.drops, key=_excess, default=None)
-
-    @property
     def drops(self) -> tuple[MetricVerdict, ...]:
         """The verdicts on what was lost against fp32."""
         return tuple(verdict for verdict in self.verdicts if verdict.contest is None)
 
     @property
+    def worst(self) -> MetricVerdict | None:
+        """The verdict on a drop that is furthest beyond its tolerance, or nearest to it."""
+        return max(self.drops, key=_excess, default=None)
+
+    @property
+    def main(self) -> MetricVerdict | None:
+        """The verdict that stands for all in tables and pictures: on accuracy, or the worst where there is none."""
+        return next((verdict for verdict in self.drops if verdict.metric == ACCURACY_DROP.name), self.worst)
+
+    @property
     def excess(self) -> float:
-        """How far its worst drop is beyond the tolerance, at most 0 within it; infinite if unknown."""
+        """How many tolerances its worst drop is beyond its tolerance, at most 0 within it; infinite if unknown."""
         worst = self.worst
         return math.inf if worst is None or not self.measured else _excess(worst)
 
     @property
     def drop(self) -> float:
-        """Its worst drop in the metric's unit; infinite if unknown."""
-        worst = self.worst
-        return math.inf if worst is None or worst.change is None or not self.measured else worst.change
+        """The drop of `main` in its metric's unit; infinite if unknown."""
+        main = self.main
+        return math.inf if main is None or main.change is None or not self.measured else main.change
 
     @property
     def ratio(self) -> float | None:
@@ -94,9 +99,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _excess(verdict: MetricVerdict) -> float:
+    """Metrics have different units, and their tolerances say what matters in each."""
     if verdict.change is None or verdict.tolerance is None:
         return math.inf
-    return verdict.change - verdict.tolerance
+    return (verdict.change - verdict.tolerance) / (verdict.tolerance or 1.0)
 
 
 class TrialLog(msgspec.Struct, kw_only=True):

@@ -143,17 +143,16 @@ def _described(outcome: Outcome) -> str:
 
 def _evidence(chosen: Outcome) -> list[str]:
     """How sure it is that it passes on other examples too."""
-    worst = chosen.worst
-    if worst is None or worst.paired is None or worst.tolerance is None:
+    main = chosen.main
+    if main is None or main.paired is None or main.tolerance is None or main.change is None:
         return []
-    paired = worst.paired
+    paired = main.paired
     sure = "and is surely within it" if paired.finding == "within" else "which more examples might not confirm"
-    return [
-        (
-            f"It drops {_points(worst.change)} points of the {_points(worst.tolerance)} allowed; on other examples "
-            f"like these {_points(paired.low)} to {_points(paired.high)} ({paired.confidence:.0%} interval), {sure}."
-        )
-    ]
+    said = (
+        f"It drops {_points(main.change)} points of the {_points(main.tolerance)} allowed; on other examples like "
+        f"these {_points(paired.low)} to {_points(paired.high)} ({paired.confidence:.0%} interval), {sure}."
+    )
+    return [said]
 
 
 def _beyond(near: Outcome) -> str:
@@ -188,8 +187,8 @@ def _price(price: Price, tuning: Tuning, start: Outcome, chosen: Outcome) -> str
     return said + "."
 
 
-def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
+def _points(share: float) -> str:
+    return f"{100 * share:.2f}"
 
 
 def _short(error: str) -> str:

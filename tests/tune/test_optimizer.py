@@ -123,7 +123,7 @@ def test_constraints_follow_the_verdict():
     at_tolerance = outcome(drop=0.005)
     assert at_tolerance.passes
     assert optimizer._violation(at_tolerance) <= 0
-    assert optimizer._violation(outcome(drop=0.105)) == pytest.approx(0.1)
-    assert optimizer._violation(failed()) == 1.0
+    assert optimizer._violation(outcome(drop=0.105)) == pytest.approx(20)
+    assert optimizer._violation(failed()) == 1e6
     missed = msgspec.structs.replace(outcome(), verdicts=(not_judged(SUBJECT, "speedup", Verdict.FAIL, ""),))
     assert optimizer._violation(missed) > 0
