@@ -3,7 +3,7 @@
     python -m benchmarks.self.tune_methods [MODEL ...]
 
 Each method starts from int8 per tensor and is given the same number of trials. Nothing is declared besides, so that
-all has to be found. What a recipe gives is measured once and remembered for all methods: seconds are the sum of what
+all has to be found. What a recipe gives is measured once and remembered, also for the next run: seconds are the sum of what
 each method's own trials took when they were measured. Methods that draw points are run with several seeds; shown are
 medians. `first` is the first recipe that passes, `smallest` the smallest one. The hypervolume is the share of the
 rectangle between nothing and (the bytes of fp32, the tolerated drop) that the method's recipes dominate.
@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from qbench.models.cache import cache_folder
 from qbench.models.config import load_config
 from qbench.session.preparation import Datasets
 from qbench.tune.bench import Bench, dataset_of
 from qbench.tune.front import hypervolume
-from qbench.tune.log import Log
+from qbench.tune.log import Log, log_key
 from qbench.tune.ranking import Ranking
 from qbench.tune.run import Budget, Method, Question, run_search
 from qbench.tune.space import restrict, whole_space
@@ -39,7 +39,7 @@ MODELS = ("mnist-dscnn", "mnist-mlp", "mnist-cnn")
 START = "int8-per-tensor"
 METHODS: dict[Method, int] = {"greedy": 1, "combined": 3, "tpe": 3, "nsga2": 3}
 TRIALS = 40
-RESTRICTIONS: dict[str, tuple[str, ...]] = {"": (), "per tensor": ("granularity=tensor",)}
+RESTRICTIONS: tuple[tuple[str, ...], ...] = ((), ("granularity=tensor",))
 
 
 def measure(config: Config, model: str, fixes: Sequence[str], bench: Bench, ranking: Ranking) -> list[list[str]]:
@@ -93,15 +93,16 @@ def main() -> None:
         "model", "fixed", "method", "found", "first: trials", "s", "kB", "smallest: trials", "s", "kB", "hypervolume"
     )
     datasets = Datasets(config)
-    with tempfile.TemporaryDirectory() as folder:
-        for model in sys.argv[1:] or MODELS:
-            log = Log(Path(folder) / f"{model}.json", key=model, model=model)
-            dataset = dataset_of(datasets, model)
-            with Bench(config, model, datasets, log, name="tuned", seed=0) as bench:
-                ranking = Ranking(bench, dataset, config.options)
-                for fixes in RESTRICTIONS.values():
-                    for row in measure(config, model, fixes, bench, ranking):
-                        table.add_row(*row)
+    for model in sys.argv[1:] or MODELS:
+        dataset = dataset_of(datasets, model)
+        key = log_key(config, model, dataset, recipe="tuned")
+        # A log of its own: what `qbench tune` keeps may include contests in its seconds.
+        log = Log(cache_folder(config.cache) / "tune-methods" / f"{model}-{key[:12]}.json", key=key, model=model)
+        with Bench(config, model, datasets, log, name="tuned", seed=0) as bench:
+            ranking = Ranking(bench, dataset, config.options)
+            for fixes in RESTRICTIONS:
+                for row in measure(config, model, fixes, bench, ranking):
+                    table.add_row(*row)
     Console(width=130).print(table)
 
 
