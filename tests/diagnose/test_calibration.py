@@ -31,8 +31,10 @@ class TestInputs:
         assert report.saturated == 0.5
 
     def test_a_value_within_a_step_of_the_range_is_not_clipped(self):
-        dataset = Dataset(inputs=np.full((1, 4), 1 + 0.9 / 255, np.float32))
-        assert input_reports(dataset, (INT8,))[0].saturated == 0
+        inside, outside = ([-step, 1 + step, 0.5, 0.5] for step in (0.9 / 255, 1.1 / 255))
+        for values, share in ((inside, 0.0), (outside, 0.5)):
+            dataset = Dataset(inputs=np.array([values], np.float32))
+            assert input_reports(dataset, (INT8,))[0].saturated == share
 
     def test_stored_values_are_compared_as_the_real_ones_that_they_stand_for(self):
         dataset = Dataset(inputs=np.array([[0, 255, 3, 4]], np.uint8), input_scale=1 / 255)
@@ -73,7 +75,8 @@ class TestReport:
     def test_copies_with_a_little_noise_are_counted_and_other_examples_are_not(self):
         inputs = np.random.default_rng(0).uniform(0, 1, (50, 100)).astype(np.float32)
         noise = np.random.default_rng(1).normal(0, 0.01, (7, 100)).astype(np.float32)
-        calibration = np.concatenate([inputs[10:17] + noise, 1 - inputs[:5]])
+        # Ten times the noise is a tenth of the variance: another example.
+        calibration = np.concatenate([inputs[10:17] + noise, 1 - inputs[:5], inputs[20:27] + 10 * noise])
         assert calibration_report(Dataset(inputs=inputs, calibration=calibration)).near_copies == 7
 
     def test_more_than_can_be_compared_in_a_moment_is_not_compared(self, monkeypatch):

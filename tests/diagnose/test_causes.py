@@ -88,6 +88,26 @@ class TestRanges:
         values = {"saturated": 0.02, "float_high": 6.2}
         assert causes(diagnosis(operators=with_operator(report(1, **values)))) == [("saturation", "CONV_2D int8 't2'")]
 
+    def test_a_range_that_is_too_narrow_is_not_called_shifted_wherever_it_lies(self):
+        graph = chain(t2=tensor("t2", scale=3 / 255, zero_point=0))
+        found = diagnosis(operators=with_operator(report(1, saturated=0.3, float_low=-4.0, float_high=6.0)))
+        assert causes(found, graph) == [("saturation", "CONV_2D int8 't2'")]
+
+    def test_the_error_alone_counts_where_it_is_known_and_the_one_as_deployed_where_it_is_not(self):
+        alone = replace(report(1), isolated=report(1, saturated=0.2, float_high=9.0).isolated)
+        deployed = replace(report(1, saturated=0.2, float_high=9.0), isolated=None)
+        for operator in (alone, deployed):
+            found = causes(diagnosis(operators=with_operator(operator)))
+            assert found == [("saturation", "CONV_2D int8 't2'")]
+
+    def test_an_offset_among_larger_errors_is_not_one(self):
+        scattered = report(1, mean_error_in_steps=3.0, rmse_in_steps=5.0)
+        assert causes(diagnosis(operators=with_operator(scattered))) == []
+
+    def test_of_few_examples_a_channel_may_be_one_value_by_chance(self):
+        dead = with_operator(report(1, dead_channels=4))
+        assert causes(diagnosis(operators=dead, examples=8)) == []
+
     def test_a_few_clipped_values_that_do_no_damage_are_no_cause(self):
         assert causes(diagnosis(operators=with_operator(report(1, saturated=0.005, float_high=6.2)))) == []
 
@@ -118,6 +138,10 @@ class TestOrder:
         assert causes(diagnosis(operators=few, flips=5, evaluated_flips=5)) == []
         assert causes(diagnosis(operators=few, flips=5, evaluated_flips=50)) == blamed
         assert causes(diagnosis(operators=many, flips=5, evaluated_flips=5)) == blamed
+        # Where nothing flips, what an operator flips alone is all there is.
+        assert causes(diagnosis(operators=few, flips=0, evaluated_flips=0)) == blamed
+        one = with_operator(report(1, flips_alone=1))
+        assert causes(diagnosis(operators=one, flips=0, evaluated_flips=0)) == []
 
     def test_damage_of_others_that_flows_through_an_operator_counts_nothing(self):
         guilty = report(0, dead_channels=16, sqnr_db=6.0, rmse_in_steps=30.0, flips_alone=30)
@@ -132,8 +156,8 @@ class TestOrder:
         assert [cause for cause, _ in found].count("not finite") == 1
 
     def test_nan_of_the_float_model_is_said_of_the_float_model(self):
-        ((cause, where),) = causes(diagnosis(operators=with_operator(report(1, not_finite=5, float_not_finite=5))))
-        assert (cause, where) == ("not finite", "the float model's 't2'")
+        operators = (report(0), *(report(number, not_finite=5, float_not_finite=5) for number in (1, 2)))
+        assert causes(diagnosis(operators=operators)) == [("not finite", "the float model's 't2'")]
 
     def test_a_calibration_of_another_kind_is_above_all_that_it_explains(self):
         operators = with_operator(report(1, saturated=0.9, float_high=99.0, flips_alone=EXAMPLES))
@@ -157,6 +181,10 @@ class TestOrder:
 
 
 class TestCalibration:
+    def test_a_calibration_and_the_range_that_came_of_it_are_one_cause(self):
+        given = fed(calibration_high=255.0, represents_high=255.0)
+        assert [cause for cause, _ in causes(diagnosis(inputs=(given,)))] == ["calibration differs"]
+
     def test_what_was_not_calibrated_is_not_blamed_on_calibration(self):
         assert causes(diagnosis(inputs=(fed(calibration_high=255.0),), calibrated=False)) == []
 
@@ -222,4 +250,6 @@ class TestKernels:
         ((cause, where),) = causes(diagnosis(times=times(3000.0), float_times=times(1000.0)))
         assert (cause, where) == ("slow operator", "CONV_2D int8 't2'")
         assert causes(diagnosis(times=times(1200.0), float_times=times(1000.0))) == []
+        # Three times as long, of an invoke in which that is next to nothing.
+        assert causes(diagnosis(times=times(300.0), float_times=times(100.0))) == []
         assert causes(diagnosis(times=times(3000.0))) == []

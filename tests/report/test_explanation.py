@@ -44,6 +44,8 @@ def test_the_headline_is_the_worst_cause_with_its_evidence():
 
 def test_of_a_healthy_artifact_the_headline_says_what_quantizing_and_other_kernels_flip():
     assert headline(diagnosis()) == "nothing stands out: quantization: 1 of 1,000 predictions flip."
+    same = (FamilyResult(family="xnnpack", accuracy=None, flips=0, max_output_steps=0, examples=100),)
+    assert headline(diagnosis(families=same)).endswith("kernels: 0 of 100 flip on others.")
     families = (FamilyResult(family="reference", accuracy=None, flips=2, max_output_steps=1, examples=100),)
     assert headline(diagnosis(families=families)) == (
         "nothing stands out: quantization: 1 of 1,000 predictions flip; kernels: 2 of 100 flip on others (reference)."
