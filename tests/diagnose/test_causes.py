@@ -90,7 +90,7 @@ class TestRanges:
 
     def test_a_range_that_is_too_narrow_is_not_called_shifted_wherever_it_lies(self):
         graph = chain(t2=tensor("t2", scale=3 / 255, zero_point=0))
-        found = diagnosis(operators=with_operator(report(1, saturated=0.3, float_low=-4.0, float_high=6.0)))
+        found = diagnosis(operators=with_operator(report(1, saturated=0.3, float_high=12.0)))
         assert causes(found, graph) == [("saturation", "CONV_2D int8 't2'")]
 
     def test_the_error_alone_counts_where_it_is_known_and_the_one_as_deployed_where_it_is_not(self):
