@@ -1,4 +1,4 @@
-"""The command line: ``qbench conform`` and ``qbench trial``. The gate itself is pytest's command line."""
+"""The command line: ``qbench conform``, ``explain``, ``trial``, ``tune``. The gate itself is pytest's command line."""
 
 from __future__ import annotations
 

@@ -47,6 +47,10 @@ def test_a_whole_run_loads_no_tensorflow():
     assert not imported & {"tensorflow", "keras", "litert_quantizer", "hypothesis"}
 
 
+def test_the_command_line_loads_nothing_optional():
+    assert not _imported_by("import qbench.cli") & {"tensorflow", "keras", "litert_quantizer", "optuna", "matplotlib"}
+
+
 def test_the_conversion_child_loads_no_tensorflow_before_it_needs_it():
     assert not _imported_by("import qbench.models.converter") & {"tensorflow", "keras", "ai_edge_litert"}
 

@@ -3,9 +3,9 @@
     python -m benchmarks.self.tune_methods [MODEL ...]
 
 Each method starts from int8 per tensor and is given the same number of trials. Nothing is declared besides, so that
-all has to be found. What a recipe gives is measured once and remembered, also for the next run: seconds are the sum of what
-each method's own trials took when they were measured. Methods that draw points are run with several seeds; shown are
-medians. `first` is the first recipe that passes, `smallest` the smallest one. The hypervolume is the share of the
+all has to be found. What a recipe gives is measured once and remembered, also for the next run: seconds are the sum of
+what each method's own trials took when they were measured. Methods that draw points are run with several seeds; shown
+are medians. `first` is the first recipe that passes, `smallest` the smallest one. The hypervolume is the share of the
 rectangle between nothing and (the bytes of fp32, the tolerated drop) that the method's recipes dominate.
 """
 

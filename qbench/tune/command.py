@@ -67,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="allow nothing else, such as granularity=tensor; repeatable",
     )
     add("--only", choices=get_args(Only), help="integer arithmetic alone: such activations and no float operator")
-    add("--train", action="store_true", help="also try recipes that train on the training_set: minutes for each")
+    add("--train", action="store_true", help="also try recipes that train on the training_set, which takes its time")
     add("--budget", type=positive, default=_DEFAULT_SECONDS, metavar="SECONDS", help="to search in (%(default)g)")
     add("--trials", type=count, metavar="N", help="recipes to try at most, those known from before among them")
     add("--seed", type=natural, default=0, help="of the points that are drawn (%(default)s)")

@@ -89,7 +89,7 @@ def whole_space(*, calibration_examples: int, trains: bool = False) -> Space:
             "calibration_examples": tuple(dict.fromkeys(sizes)),
             _FLOAT_OPERATORS: (0, _MOST_FLOAT_OPERATORS),
             "quantization_aware": (False, True) if trains else (False,),
-            "channel_sparsity": (0.0, 0.25, 0.5) if trains else (0.0,),
+            "channel_sparsity": (0.0, 0.25, 0.5, 0.75) if trains else (0.0,),
             "sparsity": (0.0,),
         }
     )

@@ -8,7 +8,7 @@ import pytest
 
 import qbench.tune.bench as module
 from qbench.errors import ConfigError, NotFloatError
-from qbench.models.recipes import RecipeSpec
+from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.preparation import Datasets
 from qbench.tune.bench import Bench, dataset_of
@@ -59,6 +59,14 @@ def test_a_floor_of_speed_is_part_of_passing(project):
     assert slow.latency is not None
     assert [verdict.metric for verdict in slow.verdicts] == ["accuracy_drop", "speedup"]
     assert not slow.passes
+
+
+def test_an_exception_that_is_declared_for_one_recipe_does_not_count(project):
+    lab.declare(project, more="[tool.qbench.models.net.tolerance.recipes.int8-per-tensor]\naccuracy_drop = 0.9\n")
+    with _bench(project) as bench:
+        found, _ = bench.outcome(BUILTIN_RECIPES["int8-per-tensor"], name="int8-per-tensor", timed=False)
+    assert 0.02 < found.drop < 0.9
+    assert not found.passes
 
 
 def test_the_same_kernels_are_timed_once(project, monkeypatch):
