@@ -36,14 +36,26 @@ def adaptive_scores(weights: Array) -> Array:
     return scores.reshape(weights.shape)
 
 
-def masks_of(weights: Sequence[Array], sparsity: float) -> list[Array]:
+def masks_of(weights: Sequence[Array], axes: Sequence[int], sparsity: float) -> list[Array]:
     """Which weights stay (1.0) and which become 0 (0.0) if the share `sparsity` of all together is to go.
 
-    Exactly ``floor(sparsity * number of weights)`` go, those of the smallest `adaptive_scores`; of equal ones the
-    first.
+    ``floor(sparsity * number of weights)`` go, those of the smallest `adaptive_scores`, of equal ones the first; fewer
+    if that many are not free to go. Each output channel, along the dimension in `axes`, keeps its largest weight:
+    of a channel of zeros litert-quantizer makes a scale so small that the channel's bias is cut off.
     """
     scores = np.concatenate([adaptive_scores(each).ravel() for each in weights])
+    kept = np.concatenate([_largest(each, axis).ravel() for each, axis in zip(weights, axes, strict=True)])
+    free = np.flatnonzero(~kept)
     mask = np.ones(scores.size, np.float32)
-    mask[np.argsort(scores, kind="stable")[: int(sparsity * scores.size)]] = 0
+    mask[free[np.argsort(scores[free], kind="stable")][: int(sparsity * scores.size)]] = 0
     parts = np.split(mask, np.cumsum([each.size for each in weights])[:-1])
     return [part.reshape(each.shape) for part, each in zip(parts, weights, strict=True)]
+
+
+def _largest(weights: Array, axis: int) -> Array:
+    """Where the largest magnitude of each channel along `axis` stands, the first of equal ones."""
+    channels = np.abs(np.moveaxis(weights, axis, 0)).reshape(weights.shape[axis], -1)
+    marked = np.zeros(channels.shape, bool)
+    marked[np.arange(len(channels)), channels.argmax(axis=1)] = True
+    rest = [size for number, size in enumerate(weights.shape) if number != axis]
+    return np.moveaxis(marked.reshape(weights.shape[axis], *rest), 0, axis)

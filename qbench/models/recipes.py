@@ -108,6 +108,11 @@ class RecipeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(
                 f'`training.quantization_aware` with a recipe that makes integers, found it with base = "{self.base}"'
             )
+        if self.training.quantization_aware and self.choices and self.choices.float_operators:
+            raise ValueError(
+                "`training.quantization_aware` without `float_operators`, because it rounds every operator, found "
+                f"{list(self.choices.float_operators)}"
+            )
         if self.training.quantization_aware and self.choices and self.choices.block_size:
             raise ValueError(
                 '`training.quantization_aware` with granularity = "channel" or "tensor", found granularity = '

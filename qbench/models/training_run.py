@@ -151,7 +151,9 @@ class _Run:
     def _choose(self, progress: float) -> None:
         """Decide anew which weights stay, where they are clipped and how activations are rounded."""
         if self._training.sparsity:
-            masks = masks_of([each.values() for each in self._weights], scheduled(self._training.sparsity, progress))
+            values = [each.values() for each in self._weights]
+            axes = [each.parameter.axis for each in self._weights]
+            masks = masks_of(values, axes, scheduled(self._training.sparsity, progress))
             for each, mask in zip(self._weights, masks, strict=True):
                 each.mask.assign(mask)
         self._choose_bounds()

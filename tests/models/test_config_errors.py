@@ -118,6 +118,12 @@ _REFUSED = [
         'granularity = "block32"',
         '`training.quantization_aware` with granularity = "channel" or "tensor"',
     ),
+    (
+        "recipe.mine",
+        {"quantization": {"float_operators": ["y"]}, "training": {"quantization_aware": True}},
+        "['y']",
+        "`training.quantization_aware` without `float_operators`",
+    ),
     ("recipe.mine.training.sparsity", "half", "the string 'half'", "a number"),
     ("recipe.mine.training.channel_sparsity", [], "an array []", "a number"),
     ("recipe.mine.training", {"sparsity": 1.0}, "1.0", "`sparsity` from 0 to 0.999"),

@@ -25,22 +25,31 @@ def test_a_score_is_the_share_among_the_weights_that_are_not_smaller(weights):
 
 
 @given(st.lists(_WEIGHTS, min_size=1, max_size=3), st.floats(0, 0.999))
-def test_just_the_share_goes_and_in_each_layer_the_smallest(weights, sparsity):
-    masks = masks_of(weights, sparsity)
+def test_just_the_share_goes_and_in_each_layer_the_smallest_that_may(weights, sparsity):
+    masks = masks_of(weights, [0] * len(weights), sparsity)
     assert [mask.shape for mask in masks] == [each.shape for each in weights]
     gone = sum(int((mask == 0).sum()) for mask in masks)
-    assert gone == int(sparsity * sum(each.size for each in weights))
+    free = sum(each.size - len(each) for each in weights)
+    assert gone == min(int(sparsity * sum(each.size for each in weights)), free)
     for mask, each in zip(masks, weights, strict=True):
-        kept, lost = np.abs(each[mask == 1]), np.abs(each[mask == 0])
+        channels, marks = np.abs(each).reshape(len(each), -1), mask.reshape(len(each), -1)
+        assert (marks[np.arange(len(each)), channels.argmax(axis=1)] == 1).all()
+        marks[np.arange(len(each)), channels.argmax(axis=1)] = 2
+        kept, lost = channels[marks == 1], channels[marks == 0]
         assert not kept.size or not lost.size or lost.max() <= kept.min()
 
 
 def test_layers_are_compared_by_what_weights_are_in_them_not_by_their_size():
-    small, large = np.array([0.001, 0.002], np.float32), np.array([1.0, 1.1, 5.0, 5.0], np.float32)
-    masks = masks_of([small, large], 0.5)
-    assert [mask.tolist() for mask in masks] == [[0, 1], [0, 0, 1, 1]]
+    small = np.array([[0.001, 0.002, 0.003]], np.float32)
+    large = np.array([[1.0, 1.1, 5.0, 5.0, 6.0]], np.float32)
+    masks = masks_of([small, large], [0, 0], 0.5)
+    assert [mask.tolist() for mask in masks] == [[[0, 1, 1]], [[0, 0, 0, 1, 1]]]
 
 
-def test_the_largest_weight_of_a_layer_stays_as_long_as_others_are_left():
-    tiny, others = np.full((1,), 1e-6, np.float32), np.ones(9, np.float32)
-    assert masks_of([tiny, others], 0.8)[0].tolist() == [1]
+def test_each_output_channel_keeps_its_largest_weight_wherever_its_dimension_is():
+    depthwise = np.ones((1, 3, 3, 4), np.float32)
+    depthwise[..., 1] = 1e-6
+    depthwise[0, 2, 1, 1] = -2e-6
+    (mask,) = masks_of([depthwise], [3], 0.999)
+    assert mask.sum(axis=(0, 1, 2)).tolist() == [1, 1, 1, 1]
+    assert mask[0, 2, 1, 1] == 1

@@ -139,6 +139,14 @@ class TestPruning:
             assert stored[layer].dtype == "int8"
             assert (stored[layer].constant()[real[layer].constant() == 0] == 0).all()
 
+    def test_no_output_channel_is_all_zeros(self, made):
+        # Its scale would be so small that its bias, in int32, would be cut off.
+        for name in ("pruned.float", "pruned-aware", "per-tensor"):
+            tensors = _tensors(_read(made, name))
+            for layer in _LAYERS:
+                channels = np.moveaxis(tensors[layer].constant(), 3 if layer == DEPTHWISE else 0, 0)
+                assert (channels.reshape(len(channels), -1) != 0).any(axis=1).all()
+
     def test_biases_are_not_pruned(self, made):
         tensors = _tensors(_read(made, "pruned.float"))
         assert all((tensors[f"{layer}/bias"].constant() != 0).all() for layer in _LAYERS)
