@@ -29,6 +29,8 @@ _NOT_FINITE = 1.0
 _EXPLAINED = 0.5
 #: Share of all operators from which on the same finding at each of them is one of the model.
 _MANY = 0.5
+#: What can be said of an artifact whose weights are those of a model that was trained further: not its errors.
+_OF_RANGES = frozenset({"saturation", "zero point", "range too wide"})
 _LEAST_MANY = 4
 
 
@@ -46,6 +48,8 @@ def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
     model_wide = [*differing_calibration(diagnosis, graph)]
     operators = [*_operators(diagnosis, graph)]
     of_operators = [finding for operator in operators for finding in operator_findings(operator)]
+    if diagnosis.retrained:
+        of_operators = [finding for finding in of_operators if finding.cause in _OF_RANGES]
     explained = any(finding.severity >= MODEL_WIDE for finding in (*not_finite, *model_wide))
     if not explained and (everywhere := [*_everywhere(of_operators, len(operators))]):
         model_wide += everywhere

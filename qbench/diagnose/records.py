@@ -260,6 +260,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         Predictions among them that differ from fp32's.
     evaluated, evaluated_flips
         How many examples were run on both sides to find those that flip, and how many do.
+    retrained
+        Whether the recipe trains before it quantizes, so that the artifact has other weights on purpose.
     calibrated
         Whether the recipe takes ranges from the calibration examples.
     changes
@@ -281,6 +283,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     evaluated_flips: int = 0
     inputs: tuple[InputReport, ...] = ()
     calibration: CalibrationReport | None = None
+    retrained: bool = False
     calibrated: bool = True
     changes: tuple[str, ...] = ()
     operators: tuple[OperatorReport, ...] = ()

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 #: Calibration examples that ranges are watched on: halves of them tell what one set more would change.
 _CALIBRATION_EXAMPLES = 128
+_RETRAINED = (
+    "what quantizing did to the weights: the recipe trains, and they are held against those of the model before that"
+)
 #: What one run of a worker may take at most.
 _WORKER_S = 120.0
 
@@ -59,6 +62,8 @@ class Case:
         How the artifact is deployed.
     float_output, output
         Index of the output that predictions are read from, on both sides.
+    retrained
+        Whether the artifact was made of weights that were trained further.
     calibrated
         Whether the artifact's ranges come from the dataset's calibration examples.
     predictions
@@ -76,6 +81,7 @@ class Case:
     options: RuntimeOptions
     float_output: int = 0
     output: int = 0
+    retrained: bool = False
     calibrated: bool = True
     predictions: tuple[Array, Array] | None = None
     undelegated: tuple[int, ...] | None = None
@@ -138,9 +144,14 @@ class _Study:
         self.model, self._float_model = read_model(case.content), read_model(case.float_content)
         self._specs = open_interpreter(case.content, case.options).inputs
         self._float_specs = open_interpreter(case.float_content, case.options).inputs
-        self._notes: list[str] = []
+        self._notes = [_RETRAINED] if case.retrained else []
         self.diagnosis = Diagnosis(
-            subject=case.subject, examples=0, flips=0, calibrated=case.calibrated, changes=case.changes
+            subject=case.subject,
+            examples=0,
+            flips=0,
+            retrained=case.retrained,
+            calibrated=case.calibrated,
+            changes=case.changes,
         )
 
     def look(self) -> None:

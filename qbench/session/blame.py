@@ -159,6 +159,7 @@ class Blame:
             options=self._config.options,
             float_output=self._output(reference.content, subject.model),
             output=self._output(prepared.content, subject.model),
+            retrained=self._config.recipes[subject.recipe].training is not None,
             calibrated=is_calibrated(self._config, subject),
             predictions=self._predictions(floats, subject, given),
             undelegated=prepared.preflight.undelegated,

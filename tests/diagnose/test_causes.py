@@ -180,6 +180,13 @@ class TestOrder:
         )
 
 
+def test_of_a_model_that_was_trained_further_ranges_are_judged_and_not_weights_or_errors():
+    operators = (report(0, sqnr_db=3.0, rmse_in_steps=50.0), report(1, saturated=0.2, float_high=9.0), report(2))
+    other = tuple(weights(number, rmse_in_steps=30.0) for number in range(3))
+    found = diagnosis(operators=operators, weights=other, retrained=True)
+    assert causes(found) == [("saturation", "CONV_2D int8 't2'")]
+
+
 class TestCalibration:
     def test_a_calibration_and_the_range_that_came_of_it_are_one_cause(self):
         given = fed(calibration_high=255.0, represents_high=255.0)
