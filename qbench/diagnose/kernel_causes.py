@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qbench.diagnose.records import Diagnosis, OperatorReport
     from qbench.tflite.graph import Subgraph
 
-_OFF_DELEGATE, _KERNELS, _SLOW = 0.3, 0.25, 0.15
+_OFF_DELEGATE, _KERNELS, _SLOW = 0.3, 0.25, 0.1
 #: Share of the examples that other kernels may flip before that is worth a word.
 _KERNEL_FLIPS = 0.01
 #: An operator is slow if it takes this many times as long as the float one, and this share of an invoke.

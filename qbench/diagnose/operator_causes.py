@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _WEIGHT_STEPS = 1.0
 #: A channel that keeps less than this of its weights is lost: 20 dB is an error of a tenth.
 _CHANNEL_DB = 20.0
+#: What well rounded weights keep at least in 8 bits; 4 bits keep less.
+_COARSE_DB = 30.0
 #: Largest weight over the middle one. Trained layers have up to 10; beyond, the others share a few steps.
 _INPUT_SPREAD = 20.0
 #: Shares of values beyond an output's range: one that matters if the operator does damage, one that always does.
@@ -77,13 +79,24 @@ def _of_weights(operator: Operator) -> Iterator[Finding]:
                 f"one{'' if lost is None else f', and the channel that loses most keeps {lost:.0f} dB'}",
                 "quantize its weights per channel; where that cannot be, equalize the channels or keep it in float",
             )
-        if weights.input_spread > _INPUT_SPREAD and operator.hurts:
+        if not operator.hurts:
+            continue
+        if weights.input_spread > _INPUT_SPREAD:
             yield operator.finding(
                 "unequal channels",
                 f"one input channel is weighed {weights.input_spread:.3g} times as much as the middle one and leaves "
                 f"the others few steps{_off_by(operator)}",
                 "scale that channel down here and up in the operator before it (cross-layer equalization), or "
                 f"{_ELSEWHERE}",
+            )
+        elif (
+            lost is not None and lost < _COARSE_DB and not weights.per_tensor and weights.rmse_in_steps <= _WEIGHT_STEPS
+        ):
+            yield operator.finding(
+                "coarse weights",
+                f"its weights are rounded well, to {weights.operator.rpartition(' ')[2]}, and the channel that loses "
+                f"most keeps {lost:.0f} dB of them{_off_by(operator)}",
+                "give its weights more bits, smaller blocks, or a scale for each channel",
             )
 
 

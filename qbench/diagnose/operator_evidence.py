@@ -26,14 +26,16 @@ _BASE: dict[CauseName, float] = {
     "zero point": 0.5,
     "weights per tensor": 0.3,
     "unequal channels": 0.1,
+    "coarse weights": 0.1,
     "saturation": 0.1,
     "operator error": 0.1,
     "range too wide": 0.1,
     "dead channels": 0.1,
 }
 _WORST = 0.9
-#: Damage that an error is taken for where it flips less: half of what it is next to the values.
-_ERROR_COUNTS = 0.5
+#: Damage that is taken for granted where fewer of all examples flip: half of what the error is next to the values, and
+#: half of the share of the chosen examples, which lie where little is enough.
+_COUNTS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +87,10 @@ class Operator:
         return Finding(cause=cause, where=named(self.report), severity=severity, evidence=evidence, advice=advice)
 
     def _damage(self) -> float:
-        """Share of the examples that it flips, or how large its error is next to its values."""
-        error = self.error
+        """Share of all examples that it flips, or at least how large its error is next to its values."""
+        error, chosen = self.error, (self.report.flips_alone or 0) / max(1, self.examples)
         relative = 10 ** (-error.sqnr_db / 20) if error is not None and error.sqnr_db is not None else 0.0
-        return float(min(1.0, max(self.flip_rate, _ERROR_COUNTS * relative)))
+        return float(min(1.0, max(self.flip_rate, _COUNTS * relative, _COUNTS * chosen)))
 
 
 def named(report: OperatorReport) -> str:

@@ -19,6 +19,7 @@ CauseName = Literal[
     "weights differ",
     "weights per tensor",
     "unequal channels",
+    "coarse weights",
     "dead channels",
     "operator error",
     "off the delegate",

@@ -68,6 +68,15 @@ def test_one_large_input_channel_is_a_cause_where_the_operator_does_damage():
     assert causes(diagnosis(weights=unequal, operators=hurt)) == [("unequal channels", "CONV_2D int8 't2'")]
 
 
+def test_weights_of_few_bits_are_coarse_where_the_operator_does_damage():
+    coarse = (weights(1, operator="CONV_2D int4", worst_channel_sqnr_db=18.0),)
+    assert causes(diagnosis(weights=coarse)) == []
+    hurt = with_operator(report(1, rmse_in_steps=6.0, sqnr_db=18.0))
+    (finding,) = find_causes(diagnosis(weights=coarse, operators=hurt), chain())
+    assert (finding.cause, finding.where) == ("coarse weights", "CONV_2D int8 't2'")
+    assert "rounded well, to int4, and the channel that loses most keeps 18 dB" in finding.evidence
+
+
 class TestRanges:
     @pytest.mark.parametrize(("zero_point", "shift"), [(-32, "+96"), (127, "+255"), (-100, "+28")])
     def test_a_range_that_is_wide_enough_and_elsewhere_is_a_zero_point(self, zero_point, shift):
