@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+#: What a shell calls a program that Ctrl-C ended.
+_INTERRUPTED = 130
 _SUFFIX = ".tflite"
 #: What is shown where nobody's terminal says how wide it is.
 _COLUMNS = 80
@@ -60,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
-    """Explain what the options name, and return 0.
+    """Explain what the options name, and return 0; 130 after Ctrl-C.
 
     Raises
     ------
@@ -75,7 +77,10 @@ def run_command(options: argparse.Namespace) -> int:
     progress = ConsoleProgress(Console(stderr=True))
     effort = Effort(examples=options.examples)
     explain = _of_files if options.model.endswith(_SUFFIX) else _of_subject
-    found = explain(options, effort, progress)
+    try:
+        found = explain(options, effort, progress)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
     print_diagnosis(found, console, verbose=options.verbose)
     if options.json:

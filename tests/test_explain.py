@@ -127,6 +127,16 @@ def test_without_examples_it_is_a_usage_error(capsys):
     assert "expected a whole number above 0" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("folder")
+def test_ctrl_c_ends_it_as_a_shell_expects(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qbench.session.blame.diagnose", interrupted)
+    assert main(["explain", "tiny", "int8"]) == 130
+    assert capsys.readouterr().out == ""
+
+
 def test_several_inputs_are_given_by_their_names(folder):
     archive = folder / "two.npz"
     names = ("inputs.a", "inputs.b", "calibration.a", "calibration.b")

@@ -13,6 +13,7 @@ from qbench.diagnose.run import Case, Effort, diagnose
 from qbench.errors import DatasetError, InvalidArtifactError
 from qbench.models.datasets import Dataset
 from qbench.records import RuntimeOptions, Subject
+from qbench.runtime.interpreter import open_interpreter
 from qbench.runtime.preflight import PreflightWorker
 
 if TYPE_CHECKING:
@@ -161,3 +162,25 @@ def test_outputs_that_are_no_classes_flip_nothing_and_are_explained_all_the_same
     found = diagnose(case, QUICK)
     assert (found.examples, found.flips) == (9, 0)
     assert found.operators
+
+
+def test_several_inputs_and_outputs_are_explained():
+    content = zoo.two_inputs_two_outputs()
+    specs = open_interpreter(content, RuntimeOptions()).inputs
+    inputs = {
+        spec.name: np.random.default_rng(seed).uniform(-1, 1, (12, *spec.shape[1:])).astype(np.float32)
+        for seed, spec in enumerate(specs)
+    }
+    case = Case(
+        subject=Subject(model="two", recipe="same"),
+        float_content=content,
+        content=content,
+        dataset=Dataset(inputs=inputs, calibration={name: -array for name, array in inputs.items()}),
+        options=RuntimeOptions(),
+    )
+    found = diagnose(case, Effort(examples=12, flips_alone=2, kernels=False))
+    assert [each.name for each in found.inputs] == [spec.name for spec in specs]
+    assert found.calibration is not None
+    assert found.calibration.ranges
+    assert found.findings == ()
+    assert found.notes == ()
