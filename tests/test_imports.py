@@ -52,7 +52,7 @@ def test_the_command_line_loads_nothing_optional():
 
 
 def test_the_conversion_child_loads_no_tensorflow_before_it_needs_it():
-    assert not _imported_by("import qbench.models.converter") & {"tensorflow", "keras", "ai_edge_litert"}
+    assert not _imported_by("import qbench.conversion.converter") & {"tensorflow", "keras", "ai_edge_litert"}
 
 
 def test_what_a_project_uses_is_imported_on_first_use():

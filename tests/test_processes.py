@@ -97,7 +97,7 @@ class TestAnswers:
         assert os.environ["QBENCH_TEST"] == "inherited"
 
     def test_a_module_is_run_in_this_python(self):
-        assert module_command("qbench.models.converter") == [sys.executable, "-m", "qbench.models.converter"]
+        assert module_command("qbench.conversion.converter") == [sys.executable, "-m", "qbench.conversion.converter"]
 
 
 class TestDeaths:

@@ -23,8 +23,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from qbench.conversion.converter import LoadedSource, convert
 from qbench.files import replace_file
-from qbench.models.converter import LoadedSource, convert
 from qbench.models.recipes import BUILTIN_RECIPES
 
 SEED = 1

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     DatasetOf = Callable[[str], Dataset | None]
 
-_CONVERTER = "qbench.models.converter"
+_CONVERTER = "qbench.conversion.converter"
 
 #: TensorFlow's start-up messages fill a screen, and a GPU would make conversion depend on the machine.
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}

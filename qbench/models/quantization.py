@@ -1,6 +1,6 @@
 """What a recipe may choose when it quantizes a float `.tflite`, and which choices go together.
 
-`quantizer.py` carries it out through litert-quantizer; what is refused here is what that library, or the
+`qbench.conversion.quantizer` carries it out through litert-quantizer; what is refused here is what that library, or the
 runtime's kernels, cannot do for any model.
 """
 
@@ -42,7 +42,7 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Give int8 activations the zero point 0. int16 activations always have it.
     calibration
         How the range of an activation is found from its values on the calibration examples; see
-        `qbench.models.activation_ranges`.
+        `qbench.conversion.activation_ranges`.
     percentile
         With calibration ``percentile``: the range reaches from this percentile's mirror (0.01 for 99.99) to it.
     calibration_examples

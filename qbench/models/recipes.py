@@ -1,4 +1,4 @@
-"""Recipes: named ways to quantize a model. What they say is here; `converter.py` carries it out."""
+"""Recipes: named ways to quantize a model. What they say is here; `qbench.conversion` carries it out."""
 
 from __future__ import annotations
 

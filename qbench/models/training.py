@@ -1,6 +1,6 @@
 """What a recipe may choose when it trains before it quantizes: pruning and quantization-aware training.
 
-`training_run.py` carries it out, in the conversion child.
+`qbench.training.run` carries it out, in the conversion child.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from benchmarks.data import mnist
+from qbench.conversion.quantizer import quantize_mode
 from qbench.models.datasets import Dataset
-from qbench.models.quantizer import quantize_mode
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:

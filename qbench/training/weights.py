@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.models.fake_quantization import fake_quantize, least_error_bound, straight_through, symmetric_scale
+from qbench.training.fake_quantization import fake_quantize, least_error_bound, straight_through, symmetric_scale
 
 if TYPE_CHECKING:
     from qbench.models.datasets import Array
     from qbench.models.quantization import Quantization
-    from qbench.models.training_graph import TrainingGraph, Weights
+    from qbench.training.graph import TrainingGraph, Weights
 
 _MOST = {"int4": 7, "int8": 127}
 

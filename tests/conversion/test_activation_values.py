@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from declared import features, float_model
 
-from qbench.models.activation_values import LARGEST_VALUE, ActivationValues, _extremes, signature
+from qbench.conversion.activation_values import LARGEST_VALUE, ActivationValues, _extremes, signature
 from qbench.tflite.builder import Graph
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.models.channels import without_channels
-from qbench.models.fake_quantization import ActivationRange, ranges_to_hand_over
-from qbench.models.pruning import masks_of, scheduled
-from qbench.models.training_graph import KEEPS_SCALE, PROBABILITIES, TrainingGraph
-from qbench.models.training_weights import quantized_weights
+from qbench.training.channels import without_channels
+from qbench.training.fake_quantization import ActivationRange, ranges_to_hand_over
+from qbench.training.graph import KEEPS_SCALE, PROBABILITIES, TrainingGraph
+from qbench.training.pruning import masks_of, scheduled
+from qbench.training.weights import quantized_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

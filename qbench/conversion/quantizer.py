@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qbench.models.activation_values import signature
-from qbench.models.calibrated_ranges import CalibratedRanges
+from qbench.conversion.activation_values import signature
+from qbench.conversion.calibrated_ranges import CalibratedRanges
+from qbench.conversion.quantizer_rules import quantizer_rules
 from qbench.models.quantization import Quantization
-from qbench.models.quantizer_rules import quantizer_rules
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qbench.models.activation_values import Samples
+    from qbench.conversion.activation_values import Samples
 
     Ranges = Callable[[], CalibratedRanges]
 

@@ -1,4 +1,4 @@
-"""Magnitude pruning: which weights go, and when. Numpy alone; `training_run.py` trains around it."""
+"""Magnitude pruning: which weights go, and when. Numpy alone; `run.py` trains around it."""
 
 from __future__ import annotations
 

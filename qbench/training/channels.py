@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qbench.models.pruning import adaptive_scores
 from qbench.tflite.reader import read_model
 from qbench.tflite.rewrite import resized
+from qbench.training.pruning import adaptive_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

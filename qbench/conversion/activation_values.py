@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.models.value_histogram import ValueCounter, ValueHistogram
+from qbench.conversion.value_histogram import ValueCounter, ValueHistogram
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from qbench.models.activation_ranges import (
+from qbench.conversion.activation_ranges import (
     least_error_range,
     moving_average,
     octav_range,
     percentile_range,
     squared_error,
 )
-from qbench.models.value_histogram import BIN_WIDTH, ZERO_BELOW, ValueCounter
+from qbench.conversion.value_histogram import BIN_WIDTH, ZERO_BELOW, ValueCounter
 
 #: Shapes of activations, from a generator and a size.
 SHAPES = {

@@ -12,10 +12,10 @@ from accepted import accepted_artifact
 from ai_edge_litert import schema_py_generated as schema
 
 from benchmarks.data import mnist
+from qbench.conversion.calibrated_ranges import CalibratedRanges
+from qbench.conversion.quantizer import quantize_by_choice, quantize_mode, quantize_with
 from qbench.models.artifact_checks import check_quantized, check_weights_present
-from qbench.models.calibrated_ranges import CalibratedRanges
 from qbench.models.quantization import Quantization
-from qbench.models.quantizer import quantize_by_choice, quantize_mode, quantize_with
 from qbench.models.structure import read_structure
 from qbench.records import RuntimeOptions
 from qbench.runtime.interpreter import open_interpreter

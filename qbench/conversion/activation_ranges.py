@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from qbench.models.value_histogram import FloatArray, ValueHistogram
+    from qbench.conversion.value_histogram import FloatArray, ValueHistogram
 
 Range = tuple[float, float]
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from qbench.models.value_histogram import BIN_WIDTH, ZERO_BELOW, ValueCounter
+from qbench.conversion.value_histogram import BIN_WIDTH, ZERO_BELOW, ValueCounter
 
 finite = npst.arrays(
     np.float32, st.integers(1, 60), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -17,13 +17,13 @@ import numpy as np
 import tensorflow as tf
 from small_network import examples, network
 
-from qbench.models import quantizer
-from qbench.models.calibrated_ranges import CalibratedRanges
-from qbench.models.fake_quantization import fake_quantize, straight_through, symmetric_scale
+from qbench.conversion import quantizer
+from qbench.conversion.calibrated_ranges import CalibratedRanges
 from qbench.models.quantization import Quantization
 from qbench.models.training import Training
-from qbench.models.training_run import train
 from qbench.models.training_set import Lesson
+from qbench.training.fake_quantization import fake_quantize, straight_through, symmetric_scale
+from qbench.training.run import train
 
 AWARE = {"quantization_aware": True, "learning_rate": 0.01, "batch_size": 32, "epochs": 4}
 

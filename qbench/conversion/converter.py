@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import numpy as np
 
+from qbench.conversion import quantizer
+from qbench.conversion.calibrated_ranges import CalibratedRanges
 from qbench.frames import read_frame, write_frame
-from qbench.models import quantizer
-from qbench.models.calibrated_ranges import CalibratedRanges
 from qbench.models.recipes import RecipeSpec
 from qbench.models.structure import read_structure
 from qbench.models.training_set import Lesson
@@ -155,8 +155,8 @@ def convert_trained(source: LoadedSource, spec: RecipeSpec, training: Training) 
     ValueError
         If the model cannot be trained.
     """
-    from qbench.models.training_run import train  # noqa: PLC0415 - loads the runtime
     from qbench.tflite.rewrite import without_descriptions  # noqa: PLC0415 - as above
+    from qbench.training.run import train  # noqa: PLC0415 - loads the runtime
 
     choices = spec.choices
     if source.lesson is None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from qbench.models.pruning import adaptive_scores, masks_of, scheduled
+from qbench.training.pruning import adaptive_scores, masks_of, scheduled
 
 _WEIGHTS = arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, max_side=6), elements=st.floats(-9, 9, width=16))
 

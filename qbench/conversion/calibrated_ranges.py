@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.models.activation_ranges import least_error_range, moving_average, octav_range, percentile_range
-from qbench.models.activation_values import ActivationValues
+from qbench.conversion.activation_ranges import least_error_range, moving_average, octav_range, percentile_range
+from qbench.conversion.activation_values import ActivationValues
 from qbench.models.quantization import Quantization
 
 if TYPE_CHECKING:
-    from qbench.models.activation_values import Extremes, Samples
-    from qbench.models.value_histogram import ValueHistogram
+    from qbench.conversion.activation_values import Extremes, Samples
+    from qbench.conversion.value_histogram import ValueHistogram
 
 _BITS = {"int8": 8, "int16": 16}
 

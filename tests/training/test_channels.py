@@ -6,9 +6,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from small_network import CONV, DENSE, DEPTHWISE, FILTERS, SIZE, examples, network, weights
 
-from qbench.models.channels import without_channels
 from qbench.tflite.builder import Graph
 from qbench.tflite.reader import read_model
+from qbench.training.channels import without_channels
 
 _IMAGES = examples(1, 5)[0].astype(np.float32) / 255
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from declared import features, float_model
 
-from qbench.models.converter import LoadedSource
+from qbench.conversion.converter import LoadedSource
 from qbench.models.quantization import Quantization
 
 
