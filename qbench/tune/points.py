@@ -56,7 +56,9 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             reset |= {"symmetric"}
         if point.calibration != "percentile":
             reset |= {"percentile"}
-        names = tuple(sorted(set(point.float_operators)))
+        # Training with quantization rounds every operator.
+        aware = point.quantization_aware and "quantization_aware" not in reset
+        names = () if aware else tuple(sorted(set(point.float_operators)))
         return msgspec.structs.replace(point, **{name: getattr(PLAIN, name) for name in reset}, float_operators=names)
 
     def recipe(self) -> RecipeSpec:

@@ -66,6 +66,10 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
             for name in self.fixed
             if name != _FLOAT_OPERATORS and getattr(point, name) not in self.values[name]
         }
+        if str(moved.get("granularity", "")).startswith("block"):
+            # Nothing else has blocks; where these are not allowed, no point is.
+            wanted = {"weights": "int4", "activations": "dynamic"}
+            moved = {**{name: value for name, value in wanted.items() if value in self.values[name]}, **moved}
         return point.changed(**moved, float_operators=point.float_operators[: self.most_float_operators])
 
     def others(self, point: Point, name: str) -> list[Point]:
