@@ -12,7 +12,6 @@ from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.preparation import Datasets
 from qbench.tune.bench import Bench, dataset_of
-from qbench.tune.kernels import kernels_digest
 from qbench.tune.log import Log
 from qbench.tune.points import PLAIN
 from qbench.tune.ranking import Ranking
@@ -117,9 +116,3 @@ def test_the_layer_that_has_one_scale_for_all_is_ranked_first(project):
         assert rank(kept) is not None
     assert failing.excess > 0
     assert repaired.passes
-
-
-def test_kernels_differ_by_types_shapes_and_scales_and_not_by_numbers():
-    assert kernels_digest(zoo.dense_int8(seed=0)) == kernels_digest(zoo.dense_int8(seed=1))
-    different = [zoo.dense_int8(), zoo.dense_int16(), zoo.dense_float(), zoo.dense_int8(outputs=5), zoo.dense_hybrid()]
-    assert len({kernels_digest(content) for content in different}) == len(different)

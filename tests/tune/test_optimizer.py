@@ -117,6 +117,20 @@ def test_an_older_optuna_is_told_of_constraints_in_its_own_way():
     assert optimizer._constraints(trial) == (0.25,)
 
 
+def test_every_drawn_point_tells_its_constraint(monkeypatch):
+    told = []
+    monkeypatch.setattr(optimizer, "_constrain", lambda _, violation: told.append(violation))
+    drawn = draw(6)
+    assert told == [optimizer._violation(found) for _, found in drawn[:-1]] + told[len(drawn) - 1 :]
+    assert any(violation > 0 for violation in told)
+
+
+def test_latencies_that_count_as_the_same_are_the_same_to_optuna():
+    values = {optimizer._values(outcome(ratio=ratio), 4000) for ratio in (0.78, 0.79, 0.8, 0.82)}
+    assert len(values) == 1
+    assert optimizer._values(failed(), 4000) == (1.0, 4000.0, 1.0)
+
+
 def test_constraints_follow_the_verdict():
     assert optimizer._violation(outcome()) < 0
     # Decimal fractions are not exact in binary: at the tolerance it passes all the same.

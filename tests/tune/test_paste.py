@@ -5,7 +5,7 @@ import sys
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
@@ -27,6 +27,7 @@ def _parsed(name, text):
     st.sampled_from(["int8", "int16"]),
     st.floats(60, 100),
 )
+@example(names=['\x7f\U00010000\x85"\\\n'], activations="int8", percentile=99.9)
 def test_the_table_is_the_recipe(names, activations, percentile):
     chosen = Quantization(
         activations=activations, float_operators=tuple(names), calibration="percentile", percentile=percentile

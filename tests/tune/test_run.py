@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qbench.models.recipes import BUILTIN_RECIPES
+from qbench.tune import run as run_module
 from qbench.tune.points import PLAIN, point_of
 from qbench.tune.run import Budget, Question, run_search
 from qbench.tune.space import whole_space
@@ -23,7 +24,7 @@ class _Clock:
 
 
 class _Bench:
-    """Gives outcomes by a function, each of which takes ten seconds unless it is known."""
+    """Gives outcomes by a function, each of which takes ten seconds, or one if it is known."""
 
     class reference:  # noqa: N801 - an attribute
         class artifact:  # noqa: N801 - an attribute
@@ -39,6 +40,7 @@ class _Bench:
         self.asked.append((name, point_of(recipe)))
         key = str(recipe)
         if key in self.known:
+            self.clock.now += 1
             return self.given(recipe, name), False
         self.known.add(key)
         self.clock.now += 10
@@ -117,7 +119,7 @@ def test_what_is_known_costs_no_time():
     first = _Bench(_given)
     whole = _run(first)
     bench = _Bench(_given, known=first.known)
-    again = _run(bench, seconds=0.0)
+    again = _run(bench, seconds=0.5)
     assert again.ended == "searched"
     assert [each.recipe for each in again.outcomes] == [each.recipe for each in whole.outcomes]
     assert again.measured_now == 0
@@ -152,6 +154,22 @@ def test_combined_draws_after_the_greedy_search_and_repeats_nothing():
     recipes = [str(each.recipe) for each in combined.outcomes]
     assert recipes[: len(greedy.outcomes)] == [str(each.recipe) for each in greedy.outcomes]
     assert len(set(recipes)) == len(recipes) == len(greedy.outcomes) + 5
+
+
+def test_combined_draws_from_what_greedy_has_learned(monkeypatch):
+    given = {}
+
+    def optimize(space, sampler, **options):
+        given.update(options, sampler=sampler, space=space)
+        return iter(())
+
+    monkeypatch.setattr(run_module, "optimize", optimize)
+    study = _run(_Bench(_given), _question(method="combined"))
+    assert given["sampler"] == "tpe"
+    assert given["ranked"] == ("dw",)
+    # The declared recipes were made by another converter.
+    assert [outcome for _, outcome in given["known"]] == study.outcomes[3:]
+    assert all(point.recipe() == outcome.recipe for point, outcome in given["known"])
 
 
 def test_without_anything_that_can_be_built_it_ends():

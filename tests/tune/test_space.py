@@ -46,6 +46,14 @@ def test_several_values_and_numbers():
     assert restrict(_WHOLE, ["activations=int8,int16"], "int8").values["activations"] == ("int8",)
 
 
+def test_blocks_bring_along_what_they_need():
+    space = restrict(_WHOLE, ["granularity=block32"], None)
+    assert space.nearest(PLAIN) == PLAIN.changed(weights="int4", activations="dynamic", granularity="block32")
+    assert space.allows(space.nearest(None))
+    impossible = restrict(_WHOLE, ["granularity=block32", "weights=int8"], None)
+    assert not impossible.allows(impossible.nearest(PLAIN))
+
+
 def test_others_differ_in_one_knob_and_are_recipes():
     others = _WHOLE.others(PLAIN, "granularity")
     # Blocks are for int4 weights under dynamic activations, and would be plain int8 again.
