@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.errors import MeasurementError, QbenchError
-from qbench.judge.metrics import ACCURACY, AGREEMENT, RESERVED_NAMES, TOP_K_ACCURACY, GatedMetric, drop_of
+from qbench.errors import QbenchError
+from qbench.judge.metrics import ACCURACY, AGREEMENT, TOP_K_ACCURACY, GatedMetric
 from qbench.measure.accuracy import (
     check_labels,
     choose_output,
@@ -19,9 +19,10 @@ from qbench.measure.accuracy import (
     top_k_accuracy,
 )
 from qbench.measure.evaluate import Evaluation, evaluate
-from qbench.measure.metrics import OwnMetric, OwnValue, call_metric, load_metric
+from qbench.measure.metrics import OwnMetric, OwnValue, call_metric
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
+from qbench.session.own_metrics import own_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,20 +117,10 @@ class Evaluations:
         self, subject: Subject, evaluation: Evaluation, dataset: Dataset
     ) -> dict[str, tuple[OwnMetric, OwnValue]]:
         outputs = real_outputs(evaluation)  # Also without metrics: an output that is NaN must not be measured.
-        own: dict[str, tuple[OwnMetric, OwnValue]] = {}
-        for reference in self._config.models[subject.model].metrics:
-            declared = load_metric(reference, key=f"tool.qbench.models.{subject.model}.metrics")
-            name = declared.metric.name
-            if name in RESERVED_NAMES:
-                raise MeasurementError(f"a metric of your own is called {name!r}, which qbench uses; rename it")
-            if name in own:
-                raise MeasurementError(f"two metrics of your own are called {name!r}; rename one")
-            own[name] = (declared, call_metric(declared, outputs, dataset.labels))
-        if taken := own.keys() & {drop_of(declared.metric).name for declared, _ in own.values()}:
-            raise MeasurementError(
-                f"a metric of your own is called {min(taken)!r}, which is what another has lost against fp32; rename it"
-            )
-        return own
+        return {
+            name: (declared, call_metric(declared, outputs, dataset.labels))
+            for name, declared in own_metrics(self._config, subject.model).items()
+        }
 
     def _run(self, name: str, content: bytes, sha256: str, dataset: Dataset) -> Evaluation:
         key = (sha256, dataset.digest)

@@ -29,6 +29,7 @@ from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
 from qbench.session.calibrated import calibration_digest
 from qbench.session.inventory import Inventory, take_inventory
 from qbench.session.latency import Latency, LatencyOptions
+from qbench.session.own_metrics import check_metric_tolerances
 from qbench.session.preparation import Datasets, Prepared, prepare, with_references
 from qbench.session.quality import Quality
 from qbench.session.references import References
@@ -175,8 +176,10 @@ class Session:
         Raises
         ------
         QbenchError
-            If the artifact cannot be used, the dataset does not fit it, or an output is NaN.
+            If the artifact cannot be used, the dataset does not fit it, an output is NaN, or a tolerance names a metric
+            that there is not.
         """
+        check_metric_tolerances(self.config, subject, marked)
         measured = self._quality.measure(subject, dataset)
         result = self.result(subject)
         result.dataset_digest = measured.dataset.digest
