@@ -234,16 +234,18 @@ def summarize(
 ) -> BootstrapSummary:
     """All of it as a record: what a verdict with the tolerance `margin`, in the metric's unit, carries.
 
-    How many examples would decide, and which true change the gate fails with a probability of 80%, are of the normal
-    distribution with the standard error of the resamples: ``(z_alpha + z_power) * error`` from the margin; without
-    ``z_alpha`` where, by the `evidence` ``exact``, the examples themselves decide.
+    Which true change the gate fails with a probability of 80% is of the normal distribution with the standard error of
+    the resamples: ``(z_alpha + z_power) * error`` from the margin; without ``z_alpha`` where, by the `evidence`
+    ``exact``, the examples themselves decide. How many examples would decide supposes that the interval's own half on
+    the side of the margin, in place of ``z_alpha * error``, shrinks with the root of their number: the interval need not
+    be symmetric, and where it holds the margin, fewer than there are do not decide.
     """
     low, high = bca_interval(replicates, confidence=1 - 2 * alpha)
     finding: Literal["within", "beyond", "inconclusive"]
     finding = "beyond" if low > margin else "within" if high < margin else "inconclusive"
     error = float(np.std(replicates.resampled))
     power = error * float(norm.ppf(POWER))
-    reach = power + error * float(norm.ppf(1 - alpha))
+    half = abs(replicates.change - (low if replicates.change > margin else high))
     return BootstrapSummary(
         examples=replicates.examples,
         resamples=len(replicates.resampled),
@@ -251,8 +253,8 @@ def summarize(
         high=high,
         confidence=1 - 2 * alpha,
         finding=finding,
-        needed=_needed(reach, replicates, margin),
-        found=margin + (power if evidence == "exact" else reach),
+        needed=_needed(half + power, replicates, margin),
+        found=margin + power + (0.0 if evidence == "exact" else error * float(norm.ppf(1 - alpha))),
     )
 
 

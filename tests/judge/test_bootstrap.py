@@ -243,6 +243,19 @@ def test_the_needed_number_decides_in_four_of_five_cases():
     assert 0.65 <= np.mean(decided) <= 0.95
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_where_the_interval_holds_the_margin_fewer_examples_do_not_decide(sign: int):
+    # One example in twenty differs, and those by much: the ends are at very different distances.
+    generator = np.random.default_rng(4)
+    changed = sign * np.where(generator.random(60) < 0.05, generator.exponential(20.0, 60), 0.0)
+    replicates = resample_means(changed, np.zeros(60), difference)
+    low, high = bca_interval(replicates)
+    for share in (0.02, 0.5, 0.98):
+        summary = summarize(replicates, low + share * (high - low))
+        assert summary.finding == "inconclusive"
+        assert summary.needed is None or summary.needed > 60
+
+
 @pytest.mark.parametrize("evidence", ["exact", "significant"])
 def test_the_change_that_is_found_is_found_in_four_of_five_samples(evidence: Evidence):
     now, reference = pair(150, noise=0.3)
