@@ -2,7 +2,7 @@
 
 A function that returns a value for each example says more than one that returns a number: the metric is then the mean,
 or `of_mean` of it, and how sure a difference is can be told in a blink. One that returns a number is a metric of the
-whole set; it is called again on resamples of the examples (`qbench.judge.bootstrap`).
+whole set; it is called again on resamples of the examples (`qbench.judge.replicates`).
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qbench.errors import MeasurementError
-from qbench.judge.bootstrap import resample_means, resample_whole
 from qbench.judge.gate import worsening
+from qbench.judge.replicates import resample_means, resample_whole
 from qbench.measure.metrics import bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from qbench.judge.bootstrap import Replicates
+    from qbench.judge.replicates import Replicates
     from qbench.measure.metrics import OwnMetric
     from qbench.models.datasets import Array
 

@@ -22,7 +22,7 @@ from qbench.records import Verdict
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from qbench.judge.bootstrap import Replicates
+    from qbench.judge.replicates import Replicates
     from qbench.records import Evidence, MetricVerdict, SlicesSummary
     from qbench.session.evaluation import Measured
 
