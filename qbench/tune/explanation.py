@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.tune.front import nearest
+from qbench.tune.front import cheapest, nearest
 from qbench.tune.points import describe_recipe, point_of
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ def why_none_passes(study: Study, question: Question, near: Outcome | None) -> t
         errors = [each.error for each in study.outcomes if each.error]
         return (f"no recipe could be measured: {errors[0]}",) if errors else ("nothing was tried",)
     said = [*_guilty(study.outcomes), *_evidence(near)]
-    outside = [each for each in study.outcomes if each.passes]
+    outside = cheapest(study.outcomes, question.prefer)
     if question.space.fixed:
         fixed = ", ".join(f"{name} = {_values(question.space.values[name])}" for name in question.space.fixed)
-        passing = f"; {describe_recipe(outside[0].recipe)} passes and is not allowed by that" if outside else ""
+        passing = f"; {describe_recipe(outside.recipe)} passes and is not allowed by that" if outside else ""
         said.append(f"the search was restricted to {fixed}{passing}")
     if failed := sum(not each.measured for each in study.outcomes):
         said.append(f"{failed} of {len(study.outcomes)} recipes could not be built or run")
