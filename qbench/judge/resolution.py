@@ -155,12 +155,22 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
         return self._fails(examples, 0.0)
 
     def examples_needed(self, examples: int) -> int | None:
-        """About how many would be enough; None if nobody has so many."""
-        while examples <= _MOST_EXAMPLES:
-            examples = math.ceil(examples * _GROWTH)
-            if self.decided_by(examples):
-                return examples
-        return None
+        """About how many would be enough; None if nobody has so many.
+
+        Steps of a tenth, found by ever longer strides and then by halving: to compute with millions takes its time.
+        """
+        sizes = [examples]
+        while sizes[-1] <= _MOST_EXAMPLES:
+            sizes.append(math.ceil(sizes[-1] * _GROWTH))
+        few, enough = 0, min(1, len(sizes) - 1)
+        while not self.decided_by(sizes[enough]):
+            if enough == len(sizes) - 1:
+                return None
+            few, enough = enough, min(2 * enough, len(sizes) - 1)
+        while enough - few > 1:
+            middle = (few + enough) // 2
+            few, enough = (few, middle) if self.decided_by(sizes[middle]) else (middle, enough)
+        return sizes[enough]
 
     def _fails(self, examples: int, drop: float) -> float:
         return fail_probability(examples, self.margin, drop=drop, churn=self.churn, evidence="exact", alpha=ALPHA)

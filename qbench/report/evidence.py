@@ -20,7 +20,8 @@ def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:
         "(McNemar)."
     )
     if verdict.tolerance is not None:
-        said += f" A true drop of {_points(paired.found)} points or more is found in four of five such sets."
+        least = f"A true drop of {_points(paired.found)} points or more" if paired.found < 1 else "No true drop"
+        said += f" {least} is found in four of five such sets."
         if finer_than_an_example(paired.examples, verdict.tolerance):
             said += f" The tolerance is finer than one of {paired.examples} examples can tell."
     if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and paired.finding == "inconclusive":

@@ -45,7 +45,8 @@ def _too_few(found: Resolution, tolerance: str) -> str:
     if found.false_alarm is not None:
         said.append(f"what is no worse does not pass in {_often(found.false_alarm)} of such sets")
     said.append(f"what is truly {_points(found.serious)} worse passes in {_often(found.serious_passes)}")
-    said.append(f"a true drop of {_points(found.found)} or more fails in four of five")
+    least = f"a true drop of {_points(found.found)} or more" if found.found < 1 else "no true drop"
+    said.append(f"{least} fails in four of five")
     flips = f" with {found.flips:,} flips" if found.flips else ""
     needed = "on more examples" if found.needed is None else f"on about {float(f'{found.needed:.2g}'):,.0f}"
     return (

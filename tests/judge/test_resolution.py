@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from qbench.judge import resolution as module
 from qbench.judge.gate import judge, weigh
 from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND
 from qbench.judge.paired import ALPHA, PairedCounts, summarize
@@ -115,6 +118,22 @@ def test_so_many_examples_are_enough():
     enough = resolved(found.needed, round(8 * times), round(7 * times), 0.005, reference=0.98)
     assert enough.finding == "sharp"
     assert resolved(10_000, 5, 5, 0.005, reference=0.996).needed is None
+
+
+def test_how_many_are_enough_is_found_in_few_steps(monkeypatch: pytest.MonkeyPatch):
+    # A tolerance next to the serious drop, and many flips: more examples than anybody has.
+    asked: list[int] = []
+
+    def counted(examples: int, *arguments: float, **options: Any) -> float:
+        asked.append(examples)
+        return fail_probability(examples, *arguments, **options)
+
+    monkeypatch.setattr(module, "fail_probability", counted)
+    found = resolved(500, 75, 75, 0.0199, reference=0.5)
+    assert found.needed is not None
+    assert found.needed > 10**7
+    assert len(asked) < 60
+    assert resolved(500, 75, 75, 0.01999, reference=0.5).needed is None
 
 
 def test_without_flips_nobody_knows_how_many_there_will_be():

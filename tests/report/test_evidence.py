@@ -54,6 +54,13 @@ def test_the_power_of_the_gate_is_said(evidence: Evidence, found: float):
     )
 
 
+@pytest.mark.parametrize("evidence", ["exact", "significant"])
+def test_where_nothing_is_found_no_drop_is_named(evidence: Evidence):
+    # Of five examples of which four flip anyway, a fifth cannot make a drop that is told from those.
+    said = sentence(weighed(5, 2, 3, tolerance=0.005, evidence=evidence))
+    assert "(McNemar). No true drop is found in four of five such sets. The tolerance is finer" in said
+
+
 @pytest.mark.parametrize(("examples", "finer"), [(64, True), (500, False)])
 def test_a_tolerance_finer_than_an_example_is_named(examples: int, finer: bool):  # noqa: FBT001
     said = sentence(weighed(examples, 2, 1, tolerance=0.002))

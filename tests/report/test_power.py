@@ -58,6 +58,11 @@ def test_less_than_an_example():
     )
 
 
+def test_so_few_that_nothing_is_found():
+    (said,) = power_sentences([verdict("m/int8", (5, 2, 3), 0.005, reference=0.6)])
+    assert "; no true drop fails in four of five. What to do: " in said
+
+
 def test_a_coarse_tolerance():
     (said,) = power_sentences([verdict("m/int8", (10_000, 5, 5), 0.005, reference=0.996, fp32=True)])
     assert said == (
