@@ -60,6 +60,7 @@ class _Greedy:
         self._best: Outcome | None = None
         self._rank = rank
         self._prefer: Prefer = prefer
+        self._learning_rate = space.values["learning_rate"][0]
 
     def run(self) -> Search:
         """Repair, and make cheaper what passes."""
@@ -176,12 +177,17 @@ class _Greedy:
 
     def _train(self, point: Point) -> Generator[Point, Outcome, Outcome | None]:
         """Try a point trained with its quantization, if training is allowed."""
-        trained = point.changed(quantization_aware=True)
-        if trained == point or not all(
-            getattr(trained, name) in self._space.values[name] for name in ("quantization_aware", "granularity")
-        ):
-            return None
-        return (yield from self._take(trained))
+        outcome = None
+        for epochs in self._space.values["epochs"]:
+            trained = point.changed(quantization_aware=True, epochs=epochs, learning_rate=self._learning_rate)
+            if trained == point or not all(
+                getattr(trained, name) in self._space.values[name] for name in ("quantization_aware", "granularity")
+            ):
+                return None
+            outcome = yield from self._take(trained)
+            if outcome.passes:
+                break
+        return outcome
 
     def _take_allowed(self, point: Point) -> _Part:
         if point != self._point and self._space.allows(point):

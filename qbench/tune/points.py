@@ -14,11 +14,11 @@ from qbench.models.training import Training
 _CALIBRATED = ("int8", "int16")
 
 #: What a point says of training.
-_TRAINING = ("quantization_aware", "channel_sparsity", "sparsity")
+_TRAINING = ("quantization_aware", "channel_sparsity", "sparsity", "epochs", "learning_rate")
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A value for each knob; the names are those of `Quantization`, and the last three those of `Training`."""
+    """A value for each knob; the names are those of `Quantization`, and the last five those of `Training`."""
 
     weights: str = "int8"
     granularity: str = "channel"
@@ -32,11 +32,13 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quantization_aware: bool = False
     channel_sparsity: float = 0.0
     sparsity: float = 0.0
+    epochs: int = 2
+    learning_rate: float = 1e-3
 
     @property
     def trains(self) -> bool:
         """Whether the model is trained before it is quantized."""
-        return any(getattr(self, name) for name in _TRAINING)
+        return bool(self.quantization_aware or self.channel_sparsity or self.sparsity)
 
     def changed(self, **values: Any) -> Point:
         """The point with other values, where a knob that then means nothing goes back to its default.
@@ -56,6 +58,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             reset |= {"symmetric"}
         if point.calibration != "percentile":
             reset |= {"percentile"}
+        if not msgspec.structs.replace(point, **{name: getattr(PLAIN, name) for name in reset}).trains:
+            reset |= {"epochs", "learning_rate"}
         # Training with quantization rounds every operator.
         aware = point.quantization_aware and "quantization_aware" not in reset
         names = () if aware else tuple(sorted(set(point.float_operators)))
@@ -112,6 +116,8 @@ def _describe_training(chosen: Training) -> list[str]:
     for share, of in ((chosen.channel_sparsity, "in channels"), (chosen.sparsity, "of the weights")):
         if share:
             said.append(f"{share:.0%} pruned {of}")
+    if chosen.epochs != PLAIN.epochs:
+        said.append(f"{chosen.epochs} epochs")
     return said
 
 

@@ -18,6 +18,9 @@ Only = Literal["int8", "int16"]
 
 _FLOAT_OPERATORS = "float_operators"
 
+#: Knobs that every artifact has turned some way; others may mean nothing beside these.
+_ALWAYS_MEANT = ("weights", "granularity", "activations", "quantization_aware")
+
 #: A network of which more operators stay float is hardly quantized any more.
 _MOST_FLOAT_OPERATORS = 8
 
@@ -51,12 +54,15 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a point keeps to what is fixed; None, a recipe that is no point, only where nothing is."""
         if point is None:
             return not self.fixed
-        return all(
-            len(point.float_operators) <= self.most_float_operators
-            if name == _FLOAT_OPERATORS
-            else getattr(point, name) in self.values[name]
-            for name in self.fixed
-        )
+        return all(self._keeps(point, name) for name in self.fixed)
+
+    def _keeps(self, point: Point, name: str) -> bool:
+        if name == _FLOAT_OPERATORS:
+            return len(point.float_operators) <= self.most_float_operators
+        if name in _ALWAYS_MEANT:
+            return getattr(point, name) in self.values[name]
+        # A percentile without percentiles, or epochs without training, keep to whatever is fixed.
+        return any(point.changed(**{name: value}) == point for value in self.values[name])
 
     def nearest(self, point: Point | None) -> Point:
         """The point with each value that the space does not have replaced by the plainest that it has."""
@@ -95,6 +101,8 @@ def whole_space(*, calibration_examples: int, trains: bool = False) -> Space:
             "quantization_aware": (False, True) if trains else (False,),
             "channel_sparsity": (0.0, 0.25, 0.5, 0.75) if trains else (0.0,),
             "sparsity": (0.0,),
+            "epochs": (2, 8) if trains else (2,),
+            "learning_rate": (1e-3, 5e-3) if trains else (1e-3,),
         }
     )
 
@@ -143,6 +151,15 @@ _NUMBERS: Mapping[str, tuple[bool, float, float]] = {
     _FLOAT_OPERATORS: (True, -1, math.inf),
     "channel_sparsity": (False, -1e-9, 0.99),
     "sparsity": (False, -1e-9, 0.99),
+    "epochs": (True, 0, math.inf),
+    "learning_rate": (False, 0, 1),
+}
+
+
+_EXPECTED = {
+    "percentile": "above 50 and at most 100",
+    "epochs": "a whole number above 0",
+    "learning_rate": "above 0 and at most 1",
 }
 
 
@@ -154,12 +171,10 @@ def _number(name: str, text: str, *, trains: bool) -> float:
     except ValueError:
         value = math.nan
     if not above < value <= most:  # NaN is not either
-        expected = {"percentile": "above 50 and at most 100"}.get(
-            name, "a whole number of at least 0" if whole else "a share from 0 to 0.99"
-        )
+        expected = _EXPECTED.get(name, "a whole number of at least 0" if whole else "a share from 0 to 0.99")
         raise ConfigError("--fix", found=f"{name}={text}", expected=expected)
-    if value and not trains and name in {"channel_sparsity", "sparsity"}:
-        raise ConfigError("--fix", found=f"{name}={text}", expected="0, or --train: what is pruned has to be trained")
+    if value and not trains and name in {"channel_sparsity", "sparsity", "epochs", "learning_rate"}:
+        raise ConfigError("--fix", found=f"{name}={text}", expected="--train beside it: nothing is trained without")
     return value
 
 

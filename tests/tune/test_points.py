@@ -28,6 +28,8 @@ _KNOBS = st.fixed_dictionaries(
         "quantization_aware": st.booleans(),
         "channel_sparsity": st.sampled_from([0.0, 0.25]),
         "sparsity": st.sampled_from([0.0, 0.5]),
+        "epochs": st.sampled_from([2, 8]),
+        "learning_rate": st.sampled_from([1e-3, 5e-3]),
     },
 )
 

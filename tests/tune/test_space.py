@@ -36,6 +36,17 @@ def test_integer_arithmetic_alone():
     assert restrict(_WHOLE, [], "int16").nearest(PLAIN) == PLAIN.changed(activations="int16")
 
 
+def test_what_means_nothing_at_a_point_is_free():
+    training = whole_space(calibration_examples=100, trains=True)
+    space = restrict(training, ["percentile=99.9", "epochs=8", "symmetric=true"], None)
+    assert space.allows(PLAIN.changed(symmetric=True))
+    assert space.allows(PLAIN.changed(activations="int16"))
+    assert not space.allows(PLAIN.changed(symmetric=True, calibration="percentile"))
+    assert space.allows(PLAIN.changed(symmetric=True, calibration="percentile", percentile=99.9))
+    assert not space.allows(PLAIN.changed(symmetric=True, quantization_aware=True))
+    assert space.allows(PLAIN.changed(symmetric=True, quantization_aware=True, epochs=8))
+
+
 def test_several_values_and_numbers():
     space = restrict(_WHOLE, ["activations=int16,int8", "float_operators=2", "symmetric=true"], None)
     assert space.values["activations"] == ("int16", "int8")
@@ -83,7 +94,9 @@ def test_nothing_is_trained_unless_that_is_asked_for():
         (["percentile=nan"], None, "--fix: found percentile=nan, expected above 50 and at most 100"),
         (["float_operators=-1"], None, "--fix: found float_operators=-1, expected a whole number of at least 0"),
         (["symmetric=True"], None, "--fix: found symmetric=True, expected one of false, true"),
-        (["sparsity=0.5"], None, "--fix: found sparsity=0.5, expected 0, or --train"),
+        (["sparsity=0.5"], None, "--fix: found sparsity=0.5, expected --train beside it"),
+        (["epochs=8"], None, "--fix: found epochs=8, expected --train beside it"),
+        (["epochs=0"], None, "--fix: found epochs=0, expected a whole number above 0"),
         (["channel_sparsity=1"], None, "--fix: found channel_sparsity=1, expected a share from 0 to 0.99"),
         (
             ["quantization_aware=true"],
