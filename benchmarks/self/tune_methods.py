@@ -90,7 +90,18 @@ def main() -> None:
     if config is None:
         sys.exit("run it in the project's folder")
     table = Table(
-        "model", "fixed", "method", "found", "first: trials", "s", "kB", "smallest: trials", "s", "kB", "hypervolume"
+        "model",
+        "fixed",
+        "method",
+        "found",
+        "first: trials",
+        "s",
+        "kB",
+        "smallest: trials",
+        "s",
+        "kB",
+        "hypervolume",
+        box=None,
     )
     datasets = Datasets(config)
     for model in sys.argv[1:] or MODELS:
