@@ -8,7 +8,7 @@ import msgspec
 
 from qbench.records import Subject
 
-#: What can be wrong; each has its evidence and its advice in `causes.py`.
+#: What can be wrong; each has its evidence and its advice in `causes/`.
 CauseName = Literal[
     "not finite",
     "calibration differs",

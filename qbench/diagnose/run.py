@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from qbench.diagnose.calibration import calibration_report, input_reports, range_stability
-from qbench.diagnose.causes import find_causes
-from qbench.diagnose.examples import chosen_examples, real_inputs
-from qbench.diagnose.extremes import tensor_extremes
-from qbench.diagnose.families import family_results
-from qbench.diagnose.kernel_causes import fallen_operators
-from qbench.diagnose.matching import match_graphs
-from qbench.diagnose.operator_evidence import short_name
-from qbench.diagnose.operators import operator_reports
+from qbench.diagnose.causes.find import find_causes
+from qbench.diagnose.causes.kernel_causes import fallen_operators
+from qbench.diagnose.causes.operator_evidence import short_name
+from qbench.diagnose.evidence.calibration import calibration_report, input_reports, range_stability
+from qbench.diagnose.evidence.examples import chosen_examples, real_inputs
+from qbench.diagnose.evidence.extremes import tensor_extremes
+from qbench.diagnose.evidence.families import family_results
+from qbench.diagnose.evidence.times import operator_times
+from qbench.diagnose.evidence.weights import weight_reports
+from qbench.diagnose.matching.match import match_graphs
+from qbench.diagnose.operators.reports import operator_reports
 from qbench.diagnose.records import Diagnosis
-from qbench.diagnose.times import operator_times
-from qbench.diagnose.weights import weight_reports
 from qbench.errors import QbenchError
 from qbench.models.operators import computations
 from qbench.progress import NoProgress, Progress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from qbench.diagnose.operator_evidence import named
+from qbench.diagnose.causes.operator_evidence import named
 from qbench.report.wording import format_time
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qbench.diagnose.operators import operator_reports
+from qbench.diagnose.operators.reports import operator_reports
 from qbench.errors import QbenchError
 from qbench.measure.inputs import input_encoders
 from qbench.runtime.interpreter import open_interpreter
