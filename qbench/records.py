@@ -249,6 +249,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `change` has the unit of the tolerance: a share for relative metrics, the metric's unit otherwise;
     positive means worse. `allowance` is what `tolerance` came from, where it was not declared as a number.
+    `unit` is the metric's.
     """
 
     subject: Subject
@@ -260,6 +261,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     change: float | None = None
     tolerance: float | None = None
     allowance: Allowance | None = None
+    unit: str = ""
     reason: str = ""
     advice: str = ""
     contest: ContestSummary | None = None

@@ -92,6 +92,7 @@ def judge(
         change=worse,
         tolerance=margin,
         allowance=tolerance if isinstance(tolerance, Allowance) else None,
+        unit=metric.unit,
         advice=_ADVICE.get((verdict, against), ""),
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qbench.judge.metrics import RESERVED_NAMES
+
 if TYPE_CHECKING:
     from qbench.records import Allowance
 
@@ -16,16 +18,23 @@ SHARES = frozenset(
 _RELATIVE = frozenset({"size_bytes", "compressed_bytes", "arena_bytes", "peak_memory_bytes", "latency_ns"})
 
 
-def format_amount(metric: str, amount: float) -> str:
+def with_unit(metric: str, number: str, unit: str) -> str:
+    """A number with the unit of a user's own metric; those of qbench's own stand in its words, or in the name."""
+    return f"{number} {unit}" if unit and metric not in RESERVED_NAMES else number
+
+
+def format_amount(metric: str, amount: float, unit: str = "") -> str:
     """A change or a tolerance of a metric."""
     if metric in _RELATIVE:
         return f"{amount:.2%}"
     if metric in SHARES:
         return f"{100 * amount:.4g} points"
-    return f"{amount:.6g}"
+    return with_unit(metric, f"{amount:.6g}", unit)
 
 
-def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None, *, of: str = "that") -> str:
+def tolerance_phrase(
+    metric: str, tolerance: float, allowance: Allowance | None, *, of: str = "that", unit: str = ""
+) -> str:
     """A tolerance as it was declared, and what it comes to.
 
     Parameters
@@ -36,11 +45,13 @@ def tolerance_phrase(metric: str, tolerance: float, allowance: Allowance | None,
         What that came from, None for a plain number.
     of
         How the reference is called; "that" behind its value.
+    unit
+        Of the metric.
     """
-    here = format_amount(metric, tolerance)
+    here = format_amount(metric, tolerance, unit)
     if allowance is None or (allowance.relative is None and allowance.errors is None):
         return here
-    said = [] if allowance.absolute is None else [format_amount(metric, allowance.absolute)]
+    said = [] if allowance.absolute is None else [format_amount(metric, allowance.absolute, unit)]
     if allowance.relative is not None:
         said.append(f"{format_share(allowance.relative)} of {of}")
     if allowance.errors is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.records import Verdict
+from qbench.report.amounts import with_unit
 
 if TYPE_CHECKING:
     from qbench.records import BootstrapSummary, MetricVerdict
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
 def bootstrap_sentence(verdict: MetricVerdict, bootstrap: BootstrapSummary) -> str:
     """How sure it is that the metric is worse on other examples too; and how many would tell where it is not."""
     against = "fp32" if verdict.against == "fp32" else "the baseline"
+    high, found = (
+        with_unit(verdict.metric, f"{value:.4g}", verdict.unit) for value in (bootstrap.high, bootstrap.found)
+    )
     said = (
-        f"On other examples like these it is {bootstrap.low:.4g} to {bootstrap.high:.4g} worse than {against} "
+        f"On other examples like these it is {bootstrap.low:.4g} to {high} worse than {against} "
         f"({bootstrap.confidence:.0%} interval, {bootstrap.resamples:,} resamples of {bootstrap.examples:,} examples). "
-        f"A true loss of {bootstrap.found:.4g} or more is found in four of five such sets."
+        f"A true loss of {found} or more is found in four of five such sets."
     )
     if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and bootstrap.finding == "inconclusive":
         needed = "no number of examples decides"

@@ -26,7 +26,7 @@ def slices_sentence(slices: SlicesSummary) -> str:
         return f"{said} ({flips}; {corrected}).{also}"
     if worst.corrected_p_value < 1:
         return f"{said} ({flips}), which may be chance ({corrected})."
-    return f"{said} ({flips}), no more than chance."
+    return f"{said} ({flips}), which may well be chance."
 
 
 def _named(slices: SlicesSummary, change: SliceChange) -> str:

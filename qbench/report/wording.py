@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.records import Verdict
-from qbench.report.amounts import SHARES, format_amount, tolerance_phrase
+from qbench.report.amounts import SHARES, format_amount, tolerance_phrase, with_unit
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
 from qbench.report.resamples import bootstrap_sentence
@@ -42,10 +42,13 @@ def sentence(verdict: MetricVerdict) -> str:
 
 
 def sentences(verdicts: Iterable[MetricVerdict]) -> list[tuple[Verdict, str]]:
-    """Each verdict with its sentence, in the given order; what is true of many for one reason is said once."""
+    """Each verdict with its sentence, in the given order; what is true of many for one reason is said once.
+
+    Slices are evidence of one subject, also where the same is wrong with many.
+    """
     groups: dict[object, list[MetricVerdict]] = {}
     for index, verdict in enumerate(verdicts):
-        alike = verdict.reference is None and verdict.reason
+        alike = verdict.reference is None and verdict.slices is None and verdict.reason
         key = (verdict.verdict, verdict.reason, verdict.advice) if alike else index
         groups.setdefault(key, []).append(verdict)
     return [(group[0].verdict, _of_group(group)) for group in groups.values()]
@@ -118,23 +121,26 @@ def _statement(verdict: MetricVerdict) -> str:
     if verdict.now is None or verdict.reference is None or verdict.change is None:
         return f"{name}: {verdict.reason or verdict.verdict}."
     against = "fp32 of the same run" if verdict.against == "fp32" else "the baseline"
-    now = format_value(verdict.metric, verdict.now)
-    reference = format_value(verdict.metric, verdict.reference)
+    now, reference = (
+        with_unit(verdict.metric, format_value(verdict.metric, value), verdict.unit)
+        for value in (verdict.now, verdict.reference)
+    )
+    # Against fp32 the name is that of the drop, which is not what the value is.
+    name += ":" if verdict.against == "fp32" else " is"
     if verdict.change == 0:
-        return f"{name} is {now}, as {against}."
+        return f"{name} {now}, as {against}."
     word = "worse" if verdict.change > 0 else "better"
     return (
-        f"{name} is {now}, {_amount(verdict, abs(verdict.change))} {word} than {reference} of {against}"
-        f"{_limit(verdict)}."
+        f"{name} {now}, {_amount(verdict, abs(verdict.change))} {word} than {reference} of {against}{_limit(verdict)}."
     )
 
 
 def _limit(verdict: MetricVerdict) -> str:
     if verdict.tolerance is None:
         return ""
-    said = tolerance_phrase(verdict.metric, verdict.tolerance, verdict.allowance)
+    said = tolerance_phrase(verdict.metric, verdict.tolerance, verdict.allowance, unit=verdict.unit)
     return f" (beyond the tolerance of {said})" if verdict.verdict == Verdict.FAIL else f" (tolerance {said})"
 
 
 def _amount(verdict: MetricVerdict, amount: float) -> str:
-    return format_amount(verdict.metric, amount)
+    return format_amount(verdict.metric, amount, verdict.unit)

@@ -90,6 +90,7 @@ def test_a_verdict_says_everything_that_led_to_it():
         reference=1000,
         change=0.02,
         tolerance=0.01,
+        unit="B",
         advice=verdict.advice,
     )
     assert "--qbench-accept" in verdict.advice

@@ -75,7 +75,7 @@ def test_a_regression_is_told_with_its_interval_and_its_worst_slice(declared: Pr
     assert error.startswith("depth-int8: mean_absolute_error is ")
     assert "of the baseline (beyond the tolerance of 0.05). On other examples like these it is " in error
     assert "worse than the baseline (90% interval, 10,000 resamples of 64 examples). A true loss of " in error
-    assert drop.startswith("depth-int8: mean_absolute_error_drop is ")
+    assert drop.startswith("depth-int8: mean_absolute_error_drop: ")
     assert "worse than fp32 (90% interval, 10,000 resamples of 64 examples)." in drop
     accuracy, slices, *_ = failures(result)["test_accuracy[tiny-int8]"].splitlines()
     assert " Worst slice: camera " in accuracy

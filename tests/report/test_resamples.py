@@ -30,11 +30,11 @@ def weighed(*, low: float, high: float, needed: int | None = None, evidence: Evi
 def test_a_sure_fail_says_how_sure():
     said = sentence(weighed(low=0.41, high=0.62))
     assert said.startswith(
-        "m-int8: mean_error is 2.5, 0.5 worse than 2 of the baseline (beyond the tolerance of 0.25). "
+        "m-int8: mean_error is 2.5 px, 0.5 px worse than 2 px of the baseline (beyond the tolerance of 0.25 px). "
     )
     assert (
-        "On other examples like these it is 0.41 to 0.62 worse than the baseline (90% interval, 10,000 resamples of "
-        "500 examples). A true loss of 0.31 or more is found in four of five such sets." in said
+        "On other examples like these it is 0.41 to 0.62 px worse than the baseline (90% interval, 10,000 resamples of "
+        "500 examples). A true loss of 0.31 px or more is found in four of five such sets." in said
     )
     assert "would decide" not in said
 
@@ -42,7 +42,7 @@ def test_a_sure_fail_says_how_sure():
 @pytest.mark.parametrize("evidence", ["exact", "significant"])
 def test_an_unsure_one_says_how_many_examples_would_decide(evidence: Evidence):
     said = sentence(weighed(low=-0.1, high=1.1, needed=1_800, evidence=evidence))
-    assert "it is -0.1 to 1.1 worse" in said
+    assert "it is -0.1 to 1.1 px worse" in said
     assert "The interval holds the tolerance: about 1,800 examples would decide." in said
     assert ("evaluate on more examples" in said) == (evidence == "significant")
 

@@ -10,7 +10,7 @@ from qbench.judge.metrics import METRICS_BY_KIND, SLICE_REGRESSION
 from qbench.judge.slices import compare_slices, judge_slices
 from qbench.records import SlicesSummary, Subject, Verdict
 from qbench.report.slices import slices_sentence
-from qbench.report.wording import sentence
+from qbench.report.wording import sentence, sentences
 
 SUBJECT = Subject(model="m", recipe="int8")
 
@@ -67,7 +67,7 @@ def test_the_worst_is_said_with_its_evidence(found: SlicesSummary, said: str):
 
 def test_a_few_examples_are_said_quietly():
     said = slices_sentence(summary(("a", 20, 2, 0), ("b", 100, 6, 6)))
-    assert said == "Worst slice: class a, 10 points (2 of 20 lost, 0 won), no more than chance."
+    assert said == "Worst slice: class a, 10 points (2 of 20 lost, 0 won), which may well be chance."
 
 
 def test_it_stands_behind_a_verdict_on_accuracy():
@@ -96,6 +96,20 @@ def test_several_failing_slices_are_counted():
     found = summary(("a", 100, 20, 0), ("b", 100, 30, 0), ("c", 100, 0, 0))
     judged = judge_slices(SUBJECT, found, metric=SLICE_REGRESSION, tolerance=0.01, against="baseline")
     assert "2 of 3 slices lost more than the 1 points that any may lose" in sentence(judged)
+
+
+def test_the_slices_of_each_subject_are_said_although_the_reason_is_the_same():
+    other = summary(("8", 500, 40, 0), ("9", 500, 0, 0))
+    judged = [
+        judge_slices(
+            Subject(model=model, recipe="int8"), found, metric=SLICE_REGRESSION, tolerance=0.02, against="fp32"
+        )
+        for model, found in (("a", summary(*TEN)), ("b", other))
+    ]
+    assert judged[0].reason == judged[1].reason
+    (_, first), (_, second) = sentences(judged)
+    assert "31 of 974 lost" in first
+    assert "40 of 500 lost" in second
 
 
 def test_where_nothing_was_lost_that_is_said():

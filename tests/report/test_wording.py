@@ -59,13 +59,13 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         (
             judged(ACCURACY_DROP, 0.985, 0.975, 0.005, against="fp32"),
             (
-                "accuracy_drop is 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
+                "accuracy_drop: 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
                 f"(beyond the tolerance of 0.5 points). {BETTER_RECIPE}"
             ),
         ),
         (
             judged(TOP_K_DROP, 0.985, 0.985, 0.005, against="fp32"),
-            "top_k_accuracy_drop is 0.9850, as fp32 of the same run.",
+            "top_k_accuracy_drop: 0.9850, as fp32 of the same run.",
         ),
         (
             judged("size_bytes", 100_000, 102_000, 0.01),
@@ -78,7 +78,7 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         ),
         (
             judged(Metric(name="psnr", unit="dB", direction="higher"), 31.25, 31.0, 0.5),
-            "psnr is 31, 0.25 worse than 31.25 of the baseline (tolerance 0.5).",
+            "psnr is 31 dB, 0.25 dB worse than 31.25 dB of the baseline (tolerance 0.5 dB).",
         ),
         (
             judged("accuracy", 0.985, 0.981, Allowance(errors=0.10)),
@@ -95,7 +95,7 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         (
             judged(ACCURACY_DROP, 0.985, 0.975, Allowance(absolute=0.01, errors=0.5), against="fp32"),
             (
-                "accuracy_drop is 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
+                "accuracy_drop: 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
                 f"(beyond the tolerance of 1 points and 50% more errors, 0.75 points here). {BETTER_RECIPE}"
             ),
         ),
@@ -120,7 +120,7 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         ),
         (
             judged(Metric(name="psnr", unit="dB", direction="higher"), -20.0, -20.1, Allowance(relative=0.01)),
-            "psnr is -20.1, 0.1 worse than -20 of the baseline (tolerance 1% of that, 0.2 here).",
+            "psnr is -20.1 dB, 0.1 dB worse than -20 dB of the baseline (tolerance 1% of that, 0.2 dB here).",
         ),
         (
             not_judged(SUBJECT, "size", Verdict.MISSING, "there is no baseline", advice="accept one"),
