@@ -98,15 +98,16 @@ def mean_iou(outputs: Array, labels: Array) -> Array:
     ValueError
         If there are no two classes, or the shapes do not fit.
     """
+    outputs, labels = _checked(outputs, labels)
     classes = outputs.shape[-1]
     predicted = outputs.argmax(axis=-1).reshape(len(outputs), -1)
-    labels = np.asarray(labels)
     if classes < _BINARY or not np.issubdtype(labels.dtype, np.integer) or labels.size != predicted.size:
         raise ValueError(
             f"found outputs of shape {outputs.shape} and {labels.dtype} labels of shape {labels.shape}, expected "
             "scores of two or more classes in the last axis and a whole number for each pixel"
         )
-    labels = labels.reshape(predicted.shape)
+    # A narrow dtype of labels may have no room for `classes`, which stands for none.
+    labels = labels.reshape(predicted.shape).astype(np.int64)
     counted = (labels >= 0) & (labels < classes)
     hit = _counts(np.where(counted & (labels == predicted), labels, classes), classes)
     labelled = _counts(np.where(counted, labels, classes), classes)
@@ -140,8 +141,8 @@ def roc_auc(outputs: Array, labels: Array) -> float:
     ValueError
         If the shapes do not fit, a label is neither, or there are not both.
     """
-    scores = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
-    positive = np.asarray(labels).reshape(len(outputs), -1)
+    outputs, labels = _checked(outputs, labels)
+    scores, positive = (array.reshape(len(outputs), -1) for array in (outputs.astype(np.float64), labels))
     if scores.shape[1] not in {1, _BINARY} or positive.shape[1] != 1 or not np.isin(positive, (0, 1)).all():
         raise ValueError(
             f"found outputs of shape {outputs.shape} and labels of shape {np.shape(labels)}, expected one or two "
@@ -157,6 +158,17 @@ def roc_auc(outputs: Array, labels: Array) -> float:
     return float((ranks[right].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def _checked(outputs: Any, labels: Any) -> tuple[Array, Array]:
+    """Outputs and labels as arrays; a dataset need not have labels, nor a model one output."""
+    if labels is None:
+        raise ValueError("found a dataset without labels, expected a label for each example")
+    if not isinstance(outputs, np.ndarray):
+        named = ", ".join(outputs)
+        message = f"found the outputs {named}, expected one; call it from a function of your own on one of them"
+        raise ValueError(message)  # noqa: TRY004 - the model is what does not fit, as in the other errors
+    return outputs, np.asarray(labels)
+
+
 def _differences(outputs: Array, labels: Array) -> Array:
     ours, wanted = _rows(outputs, labels)
     return ours - wanted
@@ -164,7 +176,7 @@ def _differences(outputs: Array, labels: Array) -> Array:
 
 def _rows(outputs: Array, labels: Array) -> tuple[Array, Array]:
     """Outputs and labels in double precision, one row for each example."""
-    labels = np.asarray(labels)
+    outputs, labels = _checked(outputs, labels)
     shapes = [tuple(size for size in array.shape[1:] if size != 1) for array in (outputs, labels)]
     if shapes[0] != shapes[1] or len(outputs) != len(labels):
         raise ValueError(

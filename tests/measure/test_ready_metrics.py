@@ -30,6 +30,35 @@ def test_outputs_and_labels_that_do_not_fit_are_refused(name: str, outputs: tupl
         value(name, np.ones(outputs, np.float32), np.ones(labels))
 
 
+READY = ["mean_absolute_error", "root_mean_square_error", "embedding_cosine", "mean_iou", "roc_auc"]
+
+
+@pytest.mark.parametrize("name", READY)
+def test_without_labels_it_says_so(name: str):
+    own = load_metric(f"qbench.metrics:{name}", key="k")
+    with pytest.raises(MeasurementError, match="found a dataset without labels, expected a label for each example"):
+        call_metric(own, {"y": np.ones((4, 2), np.float32)}, None)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_of_several_outputs_it_says_what_to_do(name: str):
+    own = load_metric(f"qbench.metrics:{name}", key="k")
+    outputs = {name: np.ones((4, 2), np.float32) for name in ("boxes", "scores")}
+    with pytest.raises(MeasurementError, match="found the outputs boxes, scores, expected one; call it from"):
+        call_metric(own, outputs, np.zeros(4, int))
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [(np.uint8, 300), (np.int8, 200), (np.int8, 20), (np.int64, 300)])
+def test_an_iou_does_not_depend_on_the_dtype_of_the_labels(dtype: type, classes: int):
+    generator = np.random.default_rng(0)
+    outputs = generator.random((3, 40, classes)).astype(np.float32)
+    labels = outputs.argmax(axis=-1) % 100
+    labels[0, :5] = -1 if np.issubdtype(dtype, np.signedinteger) else 255
+    narrow = labels.astype(dtype)
+    np.testing.assert_array_equal(narrow, labels)
+    assert value("mean_iou", outputs, narrow) == value("mean_iou", outputs, labels)
+
+
 @given(_SEEDS, st.sampled_from([(7,), (7, 1), (7, 4), (7, 2, 3)]))
 def test_errors_of_a_regression(seed: int, shape: tuple[int, ...]):
     generator = np.random.default_rng(seed)
