@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -61,6 +62,7 @@ class Quality:
         self._datasets = datasets
         self._prepared = prepared
         self._evaluations = Evaluations(config, prepared, progress)
+        self._accepted: dict[tuple[Subject, str], Measured | QbenchError] = {}
 
     def measure(self, subject: Subject, dataset: Dataset | None = None) -> Measured:
         """Evaluate the artifact of a subject on its model's dataset, or on `dataset`.
@@ -155,7 +157,7 @@ class Quality:
         if name not in measured.own or not verdict.change or verdict.tolerance is None:
             return verdict
         try:
-            reference = reference or self._accepted(verdict.subject, measured.dataset)
+            reference = reference or self._measure_accepted(verdict.subject, measured.dataset)
         except QbenchError as error:
             return msgspec.structs.replace(verdict, reason=f"there is no interval: {error}")
         return weighed_own(verdict, name, measured, reference, evidence)
@@ -165,17 +167,29 @@ class Quality:
         baseline = self._references.baseline(subject)
         if baseline is None or baseline.provenance.dataset == measured.dataset.digest:
             return None, ""
-        again = self._accepted(subject, measured.dataset)
+        again = self._measure_accepted(subject, measured.dataset)
         return again, "the dataset has changed: the accepted artifact was evaluated again on today's"
 
-    def _accepted(self, subject: Subject, dataset: Dataset) -> Measured:
-        """The accepted artifact, evaluated in this run.
+    def _measure_accepted(self, subject: Subject, dataset: Dataset) -> Measured:
+        """The accepted artifact, evaluated in this run; once, also if it cannot be, which may take its time to see.
 
         Raises
         ------
         QbenchError
             If it is gone, cannot be used here, or does not fit the dataset.
         """
+        key = (subject, dataset.digest)
+        if key not in self._accepted:
+            try:
+                self._accepted[key] = self._run_accepted(subject, dataset)
+            except QbenchError as error:
+                self._accepted[key] = error
+        found = self._accepted[key]
+        if isinstance(found, QbenchError):
+            raise found
+        return replace(found, dataset=dataset)
+
+    def _run_accepted(self, subject: Subject, dataset: Dataset) -> Measured:
         baseline, content = self._references.baseline(subject), self._references.artifact(subject)
         if baseline is None or content is None:
             named = f"{baseline.artifact.sha256[:12]}.tflite" if baseline else "the accepted artifact"

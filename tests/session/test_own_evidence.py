@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import models_zoo as zoo
@@ -11,9 +12,12 @@ import pytest
 
 import qbench
 from qbench.baseline.store import BaselineWriter
+from qbench.errors import WorkerTimeoutError
 from qbench.measure.evaluate import evaluate
 from qbench.models.datasets import Dataset
 from qbench.records import MetricVerdict, RuntimeOptions, Verdict
+from qbench.runtime.preflight import PreflightWorker
+from qbench.session import quality
 from session.lab import FP32, INT8, examples, of
 
 if TYPE_CHECKING:
@@ -154,6 +158,36 @@ def test_nothing_is_evaluated_again_where_nothing_changed(lab: Lab):
     lab.gate([INT8], ["accuracy"])
     # int8, and fp32 which accuracy is compared with; the accepted artifact would be the third.
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_accepted_artifact_is_tried_once_for_all_metrics(
+    lab: Lab,
+    monkeypatch: pytest.MonkeyPatch,
+    hangs: bool,  # noqa: FBT001 - a table's column
+):
+    lab.table["metrics"] = ["accuracy"]
+    lab.dataset = Dataset(inputs=examples(), labels=TARGETS)
+    lab.model["metrics"] = []
+    for name in ("one", "two", "three"):
+        setattr(lab.module, name, qbench.metric(unit="", direction="lower", name=name)(partial(error)))
+        lab.model["metrics"].append(f"{lab.module.__name__}:{name}")
+    lab.model["tolerance"] = {"metrics": dict.fromkeys(("one", "two", "three"), 1e-6)}
+    lab.accept()
+    lab.source("int8", OTHER)
+    tried: list[str] = []
+
+    class Counting(PreflightWorker):
+        def check(self, content: bytes, *, name: str) -> Any:
+            tried.append(name)
+            if hangs:
+                raise WorkerTimeoutError(f"running {name}", limit_s=60.0)
+            return super().check(content, name=name)
+
+    monkeypatch.setattr(quality, "PreflightWorker", Counting)
+    verdicts = lab.gate([INT8], ["accuracy"]).verdicts
+    assert tried == ["the accepted artifact of tiny-int8"]
+    assert all((of(verdicts, INT8, name).bootstrap is None) == hangs for name in ("one", "two", "three"))
 
 
 # --- where it cannot be told ------------------------------------------------------------------------------
