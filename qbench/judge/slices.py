@@ -62,7 +62,7 @@ def compare_slices(
     place = place.reshape(-1)
     kinds = (np.ones(len(place), bool), was_right & ~right, right & ~was_right)
     examples, lost, won = (np.bincount(place[kind], minlength=len(names)).tolist() for kind in kinds)
-    changes = [_change(str(name), *counts) for name, *counts in zip(names, examples, lost, won, strict=True)]
+    changes = [_change(_text(name), *counts) for name, *counts in zip(names, examples, lost, won, strict=True)]
     tested = [change for change in changes if change.lost + change.won >= LEAST_FLIPS]
     corrected = holm([change.p_value for change in tested])
     by_name = {
@@ -75,6 +75,10 @@ def compare_slices(
     worse = sorted((change for change in dropped if change.corrected_p_value <= alpha), key=lambda change: -change.drop)
     worst = worse[0] if worse else min(dropped, key=lambda change: (change.p_value, -change.drop))
     return SlicesSummary(by=by, slices=len(names), tested=len(tested), worst=worst, worse=tuple(worse))
+
+
+def _text(name: object) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _change(name: str, examples: int, lost: int, won: int) -> SliceChange:

@@ -42,7 +42,7 @@ def _too_few(found: Resolution, tolerance: str) -> str:
     said = []
     if found.finer_than_an_example:
         said.append(f"one example is {_points(1 / found.examples)}")
-    if found.false_alarm is not None:
+    if found.false_alarm:  # Where all flips are of one kind, none are known to go either way.
         said.append(f"what is no worse does not pass in {_often(found.false_alarm)} of such sets")
     said.append(f"what is truly {_points(found.serious)} worse passes in {_often(found.serious_passes)}")
     least = f"a true drop of {_points(found.found)} or more" if found.found < 1 else "no true drop"

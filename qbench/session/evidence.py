@@ -80,6 +80,21 @@ def answers(measured: Measured, reference: Array | None) -> Answers | None:
     )
 
 
+def flips(accepted: Array | None, measured: Measured) -> str:
+    """How predictions differ from the accepted ones, one by one."""
+    if accepted is None or measured.predictions is None or len(accepted) != len(measured.predictions):
+        return ""
+    flipped = np.flatnonzero(accepted != measured.predictions)
+    if not flipped.size:
+        return "all predictions are those of the baseline"
+    text = f"{flipped.size} of {len(accepted)} predictions differ from the baseline's"
+    if measured.labels is not None:
+        lost = int(np.count_nonzero(accepted[flipped] == measured.labels[flipped]))
+        won = int(np.count_nonzero(measured.predictions[flipped] == measured.labels[flipped]))
+        text += f": {lost} from right to wrong, {won} from wrong to right"
+    return f"{text}; the first is example {flipped[0]}"
+
+
 def weighed(verdict: MetricVerdict, given: Answers | None, evidence: Evidence) -> MetricVerdict:
     """`verdict` on top-1 accuracy with its evidence, where there is any; `evidence` is what a fail needs."""
     if given is None or verdict.tolerance is None or verdict.change is None:

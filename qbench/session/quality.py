@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from qbench.errors import BaselineError, DatasetError, MeasurementError, QbenchError
+from qbench.errors import BaselineError, DatasetError, QbenchError
 from qbench.judge.gate import judge, not_judged
 from qbench.judge.metrics import (
     ACCURACY,
@@ -25,12 +24,10 @@ from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Against, Metric, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.evaluation import Evaluations, Measured
-from qbench.session.evidence import Answers, answers, weighed, weighed_own
+from qbench.session.evidence import Answers, answers, flips, weighed, weighed_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy.typing as npt
 
     from qbench.judge.tolerance import Allowed, Tolerance
     from qbench.models.config import Config
@@ -90,7 +87,7 @@ class Quality:
 
     def _judge_drop(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
         judged = _judged_against_fp32(measured, tolerance)
-        slices = tolerance.slice_drop if ACCURACY in measured.metrics else None
+        slices = tolerance.slice_drop
         if subject.recipe == REFERENCE_RECIPE or not (judged or slices is not None):
             return []
         reference = self._evaluations.reference(subject)
@@ -113,7 +110,7 @@ class Quality:
                 against="fp32",
             )
             verdicts.append(self._weighed(verdict, name, measured, floats, given))
-        return verdicts + _slices(subject, given, SLICE_DROP, slices, "fp32")
+        return verdicts + _slices(subject, measured, given, SLICE_DROP, slices, "fp32")
 
     def _judge_baseline(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
         gated = (*METRICS_BY_KIND["accuracy"], *measured.own_metrics)
@@ -129,23 +126,20 @@ class Quality:
             subject, gated, result, tolerance, kind="accuracy", reevaluated=again.metrics if again else None
         )
         if not verdicts:
-            reason = "nothing measured of it has a tolerance: the dataset has no labels, so there is agreement alone"
-            advice = "give the Dataset labels, or set the tolerance agreement_regression"
-            return [not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason, advice=advice)]
+            verdicts = [_without_tolerance(subject, measured)]
         given = None
         try:
             accepted = again.predictions if again else self._references.predictions(subject)
-            reason = reason or _flips(accepted, measured)
+            reason = reason or flips(accepted, measured)
             given = answers(measured, accepted)
         except BaselineError as error:
             verdicts.append(not_judged(subject, "predictions", Verdict.ERROR, str(error)))
         verdicts = [
             self._weighed(_with_reason(verdict, reason), verdict.metric, measured, again, given) for verdict in verdicts
         ]
-        judged = ACCURACY in measured.metrics and self._references.baseline(subject) is not None
-        slices = tolerance.slice_regression if judged else None
+        slices = tolerance.slice_regression if self._references.baseline(subject) is not None else None
         same = any((verdict.metric, verdict.verdict) == (ACCURACY, Verdict.UNCHANGED) for verdict in verdicts)
-        return verdicts + _slices(subject, given, SLICE_REGRESSION, slices, "baseline", unchanged=same)
+        return verdicts + _slices(subject, measured, given, SLICE_REGRESSION, slices, "baseline", unchanged=same)
 
     def _weighed(
         self, verdict: MetricVerdict, name: str, measured: Measured, reference: Measured | None, given: Answers | None
@@ -193,7 +187,9 @@ class Quality:
         baseline, content = self._references.baseline(subject), self._references.artifact(subject)
         if baseline is None or content is None:
             named = f"{baseline.artifact.sha256[:12]}.tflite" if baseline else "the accepted artifact"
-            raise MeasurementError(f"{named} is not in baselines/artifacts")
+            raise BaselineError(
+                f"{named} is not in baselines/artifacts, or is damaged; restore it with `git checkout`, or accept again"
+            )
         # It ran when it was accepted, which says little about this machine and this version of the runtime.
         with PreflightWorker(self._config.options, limit_s=self._config.preflight_timeout_s) as worker:
             worker.check(content, name=f"the accepted artifact of {subject.id}")
@@ -215,8 +211,20 @@ def _judged_against_fp32(measured: Measured, tolerance: Tolerance) -> list[tuple
     return judged
 
 
+def _without_tolerance(subject: Subject, measured: Measured) -> MetricVerdict:
+    """The verdict where nothing that was measured is gated against the baseline."""
+    if measured.own:
+        reason = f"nothing measured of it has a tolerance against the baseline: {', '.join(measured.own)}"
+        advice = f"give one a tolerance, such as metrics.{next(iter(measured.own))}"
+    else:
+        reason = "nothing measured of it has a tolerance: the dataset has no labels, so there is agreement alone"
+        advice = "give the Dataset labels, or set the tolerance agreement_regression"
+    return not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason, advice=advice)
+
+
 def _slices(
     subject: Subject,
+    measured: Measured,
     given: Answers | None,
     metric: str,
     allowed: float | None,
@@ -229,23 +237,10 @@ def _slices(
         return []
     if given is None:
         reason = f"there are no predictions of {'fp32' if against == 'fp32' else 'the baseline'} on the same examples"
+        if ACCURACY not in measured.metrics:
+            reason = "no accuracy is measured of it, so that no class or group has one"
         return [not_judged(subject, metric, Verdict.NOT_COMPARABLE, reason)]
     return [judge_slices(subject, given.slices, metric=metric, tolerance=allowed, against=against, unchanged=unchanged)]
-
-
-def _flips(accepted: npt.NDArray[Any] | None, measured: Measured) -> str:
-    """How predictions differ from the accepted ones, one by one."""
-    if accepted is None or measured.predictions is None or len(accepted) != len(measured.predictions):
-        return ""
-    flipped = np.flatnonzero(accepted != measured.predictions)
-    if not flipped.size:
-        return "all predictions are those of the baseline"
-    text = f"{flipped.size} of {len(accepted)} predictions differ from the baseline's"
-    if measured.labels is not None:
-        lost = int(np.count_nonzero(accepted[flipped] == measured.labels[flipped]))
-        won = int(np.count_nonzero(measured.predictions[flipped] == measured.labels[flipped]))
-        text += f": {lost} from right to wrong, {won} from wrong to right"
-    return f"{text}; the first is example {flipped[0]}"
 
 
 def _with_reason(verdict: MetricVerdict, reason: str) -> MetricVerdict:

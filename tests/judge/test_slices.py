@@ -129,3 +129,11 @@ def test_where_nothing_changed_any_slice_is_called_worse_in_at_most_five_per_cen
         uncorrected += found.worst.p_value <= ALPHA
     assert wrong <= trials * (ALPHA + 0.02)
     assert uncorrected >= trials * 0.15  # So often luck alone would have been an alarm.
+
+
+@pytest.mark.parametrize("names", [["a", "b"], [b"a", b"b"]])
+def test_names_of_bytes_are_the_text_that_they_are(names: list[object]):
+    groups = np.repeat(np.array(names), 10)
+    found = compare_slices(np.zeros(20, bool), groups == names[1], groups, by="camera")
+    assert found is not None
+    assert found.worst.name == "b"

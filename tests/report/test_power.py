@@ -58,6 +58,13 @@ def test_less_than_an_example():
     )
 
 
+def test_flips_of_one_kind_do_not_say_that_there_are_no_false_alarms():
+    (said,) = power_sentences([verdict("m/int8", (400, 249, 0), 0.002)])
+    assert (
+        "with 249 flips are too few for a tolerance of 0.2 points: one example is 0.25 points; what is truly " in said
+    )
+
+
 def test_so_few_that_nothing_is_found():
     (said,) = power_sentences([verdict("m/int8", (5, 2, 3), 0.005, reference=0.6)])
     assert "; no true drop fails in four of five. What to do: " in said

@@ -149,6 +149,23 @@ def test_without_the_accepted_predictions_slices_are_not_passed(night: Lab):
     assert "there are no predictions of the baseline on the same examples" in verdict.reason
 
 
+@pytest.mark.parametrize("regression", [False, True])
+def test_where_nothing_is_right_or_wrong_slices_are_not_passed(lab: Lab, regression: bool):  # noqa: FBT001 - a column
+    lab.dataset = Dataset(inputs=examples(), labels=np.zeros((64, 3), np.float32) if regression else None)
+    lab.model["metrics"] = ["qbench.metrics:mean_absolute_error"] if regression else []
+    lab.model["tolerance"] = {"slice_regression": 0.1, "slice_drop": 0.1}
+    assert lab.accept().refused == {}
+    verdicts = lab.gate([INT8], ["accuracy"]).verdicts
+    for metric in ("slice_regression", "slice_drop"):
+        verdict = of(verdicts, INT8, metric)
+        assert verdict.verdict is Verdict.NOT_COMPARABLE
+        assert verdict.reason == "no accuracy is measured of it, so that no class or group has one"
+    said = "the dataset has no labels, so there is agreement alone"
+    if regression:
+        said = "nothing measured of it has a tolerance against the baseline: mean_absolute_error"
+    assert of(verdicts, INT8, "accuracy").reason.endswith(said)
+
+
 def test_what_was_never_accepted_is_missing_once(lab: Lab):
     lab.model["tolerance"] = {"slice_regression": 0.1}
     verdicts = lab.gate(kinds=["accuracy"]).verdicts
