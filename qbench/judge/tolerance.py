@@ -12,6 +12,9 @@ from qbench.records import Allowance, Metric
 #: A number in the metric's own unit, or what becomes one at a reference.
 Allowed: TypeAlias = float | Allowance
 
+#: A mean of shares, each of them 1, may be more than 1 by rounding: of cosines it often is.
+_ROUNDING = 1e-6
+
 #: Tolerances of metrics of the user's own, by their names.
 _OWN = ("metrics", "metrics_drop")
 
@@ -160,6 +163,7 @@ def error_share(metric: Metric, value: float) -> float:
     ValueError
         If the value is not between 0 and 1.
     """
-    if not 0 <= value <= 1:
+    if not -_ROUNDING <= value <= 1 + _ROUNDING:
         raise ValueError(f"{metric.name} is {value:g}, and only a share between 0 and 1 has errors that may grow")
+    value = min(max(value, 0.0), 1.0)
     return value if metric.direction == "lower" else 1 - value

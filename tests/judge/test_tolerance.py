@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,6 +157,14 @@ def test_where_lower_is_better_a_share_is_its_own_errors():
     assert error_share(LOWER, 0.02) == 0.02
     assert error_share(HIGHER, 0.75) == 0.25
     assert margin_at(Allowance(errors=0.10), LOWER, reference=0.02) == pytest.approx(0.002)
+
+
+def test_a_share_that_is_more_than_one_by_rounding_has_no_errors():
+    mean_of_cosines = float(np.float64(1) + np.finfo(np.float64).eps)
+    assert mean_of_cosines > 1
+    assert error_share(HIGHER, mean_of_cosines) == 0
+    assert error_share(HIGHER, float(np.float32(1) + np.finfo(np.float32).eps)) == 0
+    assert error_share(LOWER, -1e-17) == 0
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.01, 31.25, float("nan")])
