@@ -8,7 +8,7 @@ from qbench.judge.resolution import finer_than_an_example
 from qbench.records import Verdict
 
 if TYPE_CHECKING:
-    from qbench.records import MetricVerdict, PairedSummary
+    from qbench.records import BootstrapSummary, MetricVerdict, PairedSummary
 
 
 def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:
@@ -24,10 +24,17 @@ def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:
         said += f" {least} is found in four of five such sets."
         if finer_than_an_example(paired.examples, verdict.tolerance):
             said += f" The tolerance is finer than one of {paired.examples} examples can tell."
-    if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and paired.finding == "inconclusive":
-        needed = "no number of examples decides" if paired.needed is None else f"about {paired.needed:,} would decide"
-        said += f" The interval holds the tolerance: {needed}."
-    return said
+    return said + undecided(verdict, paired)
+
+
+def undecided(verdict: MetricVerdict, found: PairedSummary | BootstrapSummary) -> str:
+    """How many examples would decide what is not green, as a sentence behind others; empty where these do."""
+    if verdict.verdict not in {Verdict.FAIL, Verdict.INCONCLUSIVE} or found.finding != "inconclusive":
+        return ""
+    needed = "no number of examples decides"
+    if found.needed is not None:
+        needed = f"about {found.needed:,} examples would decide"
+    return f" The interval holds the tolerance: {needed}."
 
 
 def _points(share: float) -> str:

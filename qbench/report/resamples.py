@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.records import Verdict
 from qbench.report.amounts import with_unit
+from qbench.report.evidence import undecided
 
 if TYPE_CHECKING:
     from qbench.records import BootstrapSummary, MetricVerdict
@@ -22,9 +22,4 @@ def bootstrap_sentence(verdict: MetricVerdict, bootstrap: BootstrapSummary) -> s
         f"({bootstrap.confidence:.0%} interval, {bootstrap.resamples:,} resamples of {bootstrap.examples:,} examples). "
         f"A true loss of {found} or more is found in four of five such sets."
     )
-    if verdict.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE} and bootstrap.finding == "inconclusive":
-        needed = "no number of examples decides"
-        if bootstrap.needed is not None:
-            needed = f"about {bootstrap.needed:,} examples would decide"
-        said += f" The interval holds the tolerance: {needed}."
-    return said
+    return said + undecided(verdict, bootstrap)
