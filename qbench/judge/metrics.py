@@ -34,9 +34,9 @@ TOP_K_ACCURACY = "top_k_accuracy"
 #: Share of examples on which the artifact predicts what fp32 predicts.
 AGREEMENT = "agreement"
 SIZE = "size_bytes"
-#: What loading and running an artifact adds to the memory of a process that has the runtime in it.
 #: What a package or a download takes; what pruning is for. Other builds of zlib compress a little differently.
 COMPRESSED_SIZE = "compressed_bytes"
+#: What loading and running an artifact adds to the memory of a process that has the runtime in it.
 PEAK_MEMORY = "peak_memory_bytes"
 LATENCY = "latency_ns"
 #: How many times as fast as fp32 of the same run; measured side by side, so that machines can be compared.

@@ -27,7 +27,7 @@ def sentence(verdict: MetricVerdict) -> str:
     """One verdict as a sentence with its advice."""
     parts = [_statement(verdict)]
     if verdict.reason and verdict.now is not None and verdict.reference is not None:
-        parts.append(f"{verdict.reason}.")
+        parts.append(f"{verdict.reason[0].upper()}{verdict.reason[1:]}.")
     if verdict.paired is not None and verdict.paired.lost + verdict.paired.won:
         parts.append(paired_sentence(verdict, verdict.paired))
     if verdict.bootstrap is not None:

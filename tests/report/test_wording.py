@@ -54,7 +54,7 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         ),
         (
             reasoned(judged("accuracy", 0.985, 0.985, 0.002, same_artifact=True), "all predictions are the same"),
-            "accuracy is 0.9850, as the baseline. all predictions are the same.",
+            "accuracy is 0.9850, as the baseline. All predictions are the same.",
         ),
         (
             judged(ACCURACY_DROP, 0.985, 0.975, 0.005, against="fp32"),
