@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from qbench.errors import MeasurementError
 from qbench.judge import bootstrap
-from qbench.judge.gate import weigh
+from qbench.judge.gate import not_judged, weigh
+from qbench.judge.metrics import ACCURACY
 from qbench.judge.paired import PairedCounts, summarize
-from qbench.judge.slices import compare_slices
+from qbench.judge.slices import compare_slices, judge_slices
 from qbench.measure.accuracy import real_outputs
 from qbench.measure.resampling import compare_means, compare_sets
 from qbench.records import Verdict
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from qbench.judge.replicates import Replicates
-    from qbench.records import Evidence, MetricVerdict, SlicesSummary
+    from qbench.records import Against, Evidence, MetricVerdict, SlicesSummary, Subject
     from qbench.session.evaluation import Measured
 
     Array = npt.NDArray[Any]
@@ -93,6 +94,27 @@ def flips(accepted: Array | None, measured: Measured) -> str:
         won = int(np.count_nonzero(measured.predictions[flipped] == measured.labels[flipped]))
         text += f": {lost} from right to wrong, {won} from wrong to right"
     return f"{text}; the first is example {flipped[0]}"
+
+
+def slices_verdicts(
+    subject: Subject,
+    measured: Measured,
+    given: Answers | None,
+    metric: str,
+    allowed: float | None,
+    against: Against,
+    *,
+    unchanged: bool = False,
+) -> list[MetricVerdict]:
+    """The verdict on what slices lost, if that has a tolerance."""
+    if allowed is None:
+        return []
+    if given is None:
+        reason = f"there are no predictions of {'fp32' if against == 'fp32' else 'the baseline'} on the same examples"
+        if ACCURACY not in measured.metrics:
+            reason = "no accuracy is measured of it, so that no class or group has one"
+        return [not_judged(subject, metric, Verdict.NOT_COMPARABLE, reason)]
+    return [judge_slices(subject, given.slices, metric=metric, tolerance=allowed, against=against, unchanged=unchanged)]
 
 
 def weighed(verdict: MetricVerdict, given: Answers | None, evidence: Evidence) -> MetricVerdict:

@@ -19,12 +19,11 @@ from qbench.judge.metrics import (
     TOP_K_DROP,
     drop_of,
 )
-from qbench.judge.slices import judge_slices
 from qbench.models.recipes import REFERENCE_RECIPE
-from qbench.records import Against, Metric, MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.records import Metric, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.evaluation import Evaluations, Measured
-from qbench.session.evidence import Answers, answers, flips, weighed, weighed_own
+from qbench.session.evidence import Answers, answers, flips, slices_verdicts, weighed, weighed_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +86,7 @@ class Quality:
 
     def _judge_drop(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
         judged = _judged_against_fp32(measured, tolerance)
-        slices = tolerance.slice_drop
+        slices = self._of_slices(subject, measured, SLICE_DROP, tolerance)
         if subject.recipe == REFERENCE_RECIPE or not (judged or slices is not None):
             return []
         reference = self._evaluations.reference(subject)
@@ -110,7 +109,7 @@ class Quality:
                 against="fp32",
             )
             verdicts.append(self._weighed(verdict, name, measured, floats, given))
-        return verdicts + _slices(subject, measured, given, SLICE_DROP, slices, "fp32")
+        return verdicts + slices_verdicts(subject, measured, given, SLICE_DROP, slices, "fp32")
 
     def _judge_baseline(self, subject: Subject, measured: Measured, tolerance: Tolerance) -> list[MetricVerdict]:
         gated = (*METRICS_BY_KIND["accuracy"], *measured.own_metrics)
@@ -137,9 +136,12 @@ class Quality:
         verdicts = [
             self._weighed(_with_reason(verdict, reason), verdict.metric, measured, again, given) for verdict in verdicts
         ]
-        slices = tolerance.slice_regression if self._references.baseline(subject) is not None else None
+        slices = None
+        if self._references.baseline(subject) is not None:
+            slices = self._of_slices(subject, measured, SLICE_REGRESSION, tolerance)
         same = any((verdict.metric, verdict.verdict) == (ACCURACY, Verdict.UNCHANGED) for verdict in verdicts)
-        return verdicts + _slices(subject, measured, given, SLICE_REGRESSION, slices, "baseline", unchanged=same)
+        sliced = slices_verdicts(subject, measured, given, SLICE_REGRESSION, slices, "baseline", unchanged=same)
+        return verdicts + sliced
 
     def _weighed(
         self, verdict: MetricVerdict, name: str, measured: Measured, reference: Measured | None, given: Answers | None
@@ -155,6 +157,13 @@ class Quality:
         except QbenchError as error:
             return msgspec.structs.replace(verdict, reason=f"there is no interval: {error}")
         return weighed_own(verdict, name, measured, reference, evidence)
+
+    def _of_slices(self, subject: Subject, measured: Measured, key: str, tolerance: Tolerance) -> float | None:
+        """The tolerance of slices; None also where it was said of all models, and this one has metrics for accuracy."""
+        model = self._config.models[subject.model]
+        here = model.tolerance.overridden_by(model.tolerance_by_recipe.get(subject.recipe, model.tolerance))
+        applies = ACCURACY in measured.metrics or not measured.own or getattr(here, key) is not None
+        return getattr(tolerance, key) if applies else None
 
     def _reevaluated(self, subject: Subject, measured: Measured) -> tuple[Measured | None, str]:
         """The accepted artifact on today's dataset, if that is another than at the baseline."""
@@ -220,27 +229,6 @@ def _without_tolerance(subject: Subject, measured: Measured) -> MetricVerdict:
         reason = "nothing measured of it has a tolerance: the dataset has no labels, so there is agreement alone"
         advice = "give the Dataset labels, or set the tolerance agreement_regression"
     return not_judged(subject, "accuracy", Verdict.NOT_COMPARABLE, reason, advice=advice)
-
-
-def _slices(
-    subject: Subject,
-    measured: Measured,
-    given: Answers | None,
-    metric: str,
-    allowed: float | None,
-    against: Against,
-    *,
-    unchanged: bool = False,
-) -> list[MetricVerdict]:
-    """The verdict on what slices lost, if that has a tolerance."""
-    if allowed is None:
-        return []
-    if given is None:
-        reason = f"there are no predictions of {'fp32' if against == 'fp32' else 'the baseline'} on the same examples"
-        if ACCURACY not in measured.metrics:
-            reason = "no accuracy is measured of it, so that no class or group has one"
-        return [not_judged(subject, metric, Verdict.NOT_COMPARABLE, reason)]
-    return [judge_slices(subject, given.slices, metric=metric, tolerance=allowed, against=against, unchanged=unchanged)]
 
 
 def _with_reason(verdict: MetricVerdict, reason: str) -> MetricVerdict:

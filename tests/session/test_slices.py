@@ -166,6 +166,17 @@ def test_where_nothing_is_right_or_wrong_slices_are_not_passed(lab: Lab, regress
     assert of(verdicts, INT8, "accuracy").reason.endswith(said)
 
 
+def test_a_tolerance_of_all_models_says_nothing_of_one_with_metrics_for_accuracy(lab: Lab):
+    lab.dataset = Dataset(inputs=examples(), labels=np.zeros((64, 3), np.float32))
+    lab.model["metrics"] = ["qbench.metrics:mean_absolute_error"]
+    lab.table["tolerance"] |= {"slice_regression": 0.1, "slice_drop": 0.1, "metrics": {"mean_absolute_error": 1.0}}
+    assert lab.accept().refused == {}
+    verdicts = [verdict for verdict in lab.gate(kinds=["accuracy"]).verdicts if verdict.subject == INT8]
+    assert [(verdict.metric, verdict.verdict) for verdict in verdicts] == [("mean_absolute_error", Verdict.UNCHANGED)]
+    lab.model["tolerance"] = {"recipes": {"int8": {"slice_drop": 0.1}}}
+    assert judged(lab, "slice_drop").verdict is Verdict.NOT_COMPARABLE
+
+
 def test_what_was_never_accepted_is_missing_once(lab: Lab):
     lab.model["tolerance"] = {"slice_regression": 0.1}
     verdicts = lab.gate(kinds=["accuracy"]).verdicts
