@@ -9,6 +9,8 @@ from qbench.diagnose.matching.pairing import Pairing
 from qbench.diagnose.matching.signals import Signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qbench.tflite.graph import Subgraph
 
 
@@ -55,13 +57,18 @@ class Matching:
         return min(self.floats.members[signal], key=differences)
 
 
-def match_graphs(quantized: Subgraph, floats: Subgraph) -> Matching:
+def match_graphs(quantized: Subgraph, floats: Subgraph, check: Callable[[], None] | None = None) -> Matching:
     """Match the operators and tensors of a quantized graph with those of the float graph that it was made of.
 
     Neither the names nor the order of tensors and operators matter, unless all else is the same.
+
+    Parameters
+    ----------
+    check
+        Called again and again; what it raises, such as that the time is over, ends the work.
     """
     left, right = Signals(quantized), Signals(floats)
-    pairing = Pairing(left, right)
+    pairing = Pairing(left, right, check or _no_check)
     pairing.run()
     return Matching(
         quantized=left,
@@ -71,3 +78,7 @@ def match_graphs(quantized: Subgraph, floats: Subgraph) -> Matching:
         constants={left: pairing.constants(likeness) for left, likeness in pairing.matched.items()},
         unmatched=tuple(pairing.unmatched()),
     )
+
+
+def _no_check() -> None:
+    """Go on."""

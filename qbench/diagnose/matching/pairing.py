@@ -8,6 +8,7 @@ no other resembles. Names decide where all else is the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from qbench.diagnose.matching.folding import folded
@@ -29,6 +30,8 @@ class Pairing:
     ----------
     left, right
         The quantized graph and the float graph.
+    check
+        Called again and again; what it raises ends the work.
 
     Attributes
     ----------
@@ -38,7 +41,8 @@ class Pairing:
         By its number, the operation that each left one was found to be, and how.
     """
 
-    def __init__(self, left: Signals, right: Signals) -> None:
+    def __init__(self, left: Signals, right: Signals, check: Callable[[], None]) -> None:
+        self._check = check
         self.signals: dict[int, int] = {}
         self.matched: dict[int, Likeness] = {}
         self._backward: dict[int, int] = {}
@@ -84,9 +88,17 @@ class Pairing:
         """Go on with these operations."""
         self.left, self.right = left, right
         self._resemblance = Resemblance(left, right)
+        self._close: list[Likeness] | None = None
         self._of_kind: dict[tuple[object, ...], list[Operation]] = {}
         for operation in right.operations:
             self._of_kind.setdefault(operation.kind, []).append(operation)
+        self._near = {
+            operation.number: operation
+            for operation in left.operations
+            if all(operand.signal is None for operand in operation.operands)
+        }
+        for signal in self.signals:
+            self._add_near(signal)
 
     def _fold(self) -> None:
         """Fold what is not paired yet."""
@@ -110,32 +122,46 @@ class Pairing:
         """Pair operators with close constants whose inputs are paired, or whose output is."""
         return self._accept_all(
             likeness
-            for operation in self._open()
+            for operation in self._next()
             for likeness in self._likenesses(operation, self._beside(operation))
             if likeness.is_close and self._is_anchored(likeness) and self._is_only_order(likeness)
         )
 
     def _begin_anew(self) -> bool:
         """Pair operators that resemble one another alone, by close constants or by being the only ones of a kind."""
-        likenesses = [
-            likeness
-            for operation in self._open()
-            for likeness in self._likenesses(operation, self._free(operation))
-            if likeness.is_close and self._is_only_order(likeness)
-        ]
-        lefts = [likeness.left.number for likeness in likenesses]
-        rights = [likeness.right.number for likeness in likenesses]
+        if self._close is None:
+            self._close = [*self._close_ones()]
+        # What pairs rule out once, they rule out for good.
+        self._close = [likeness for likeness in self._close if self._is_free(likeness) and self._fits(likeness)]
+        likenesses = [likeness for likeness in self._close if self._is_only_order(likeness)]
+        lefts = Counter(likeness.left.number for likeness in likenesses)
+        rights = Counter(likeness.right.number for likeness in likenesses)
         return self._accept_all(
             likeness
             for likeness in likenesses
-            if lefts.count(likeness.left.number) == 1 and rights.count(likeness.right.number) == 1
+            if lefts[likeness.left.number] == 1 and rights[likeness.right.number] == 1
         )
+
+    def _close_ones(self) -> Iterator[Likeness]:
+        """All likenesses of operations that are not paired yet, wherever in the graphs they are."""
+        of_kind: dict[tuple[object, ...], list[Operation]] = {}
+        for operation in self._open():
+            of_kind.setdefault(operation.kind, []).append(operation)
+        for lefts in of_kind.values():
+            rights = self._free(lefts[0])
+            if not rights:
+                continue
+            apart = self._resemblance.apart(lefts, rights)
+            for left, is_apart in zip(lefts, apart, strict=True):
+                self._check()
+                others = (right for right, never in zip(rights, is_apart, strict=True) if not never)
+                yield from (likeness for likeness in self._likenesses(left, others) if likeness.is_close)
 
     def _give_way(self) -> bool:
         """Pair one operator whose constants differ, for they may be what is wrong, or whose inputs have no order."""
         likenesses = [
             likeness
-            for operation in self._open()
+            for operation in self._next()
             for likeness in self._likenesses(operation, self._beside(operation))
             if self._is_anchored(likeness)
         ]
@@ -143,6 +169,12 @@ class Pairing:
 
     def _open(self) -> list[Operation]:
         return [operation for operation in self.left.operations if operation.number not in self.matched]
+
+    def _next(self) -> list[Operation]:
+        """Those that are not paired yet and read or give something that is, or read no signal."""
+        self._check()
+        self._near = {number: each for number, each in self._near.items() if number not in self.matched}
+        return list(self._near.values())
 
     def _free(self, operation: Operation) -> list[Operation]:
         """Operations of the float graph that may stand for `operation` and for no other yet."""
@@ -170,6 +202,9 @@ class Pairing:
                 if self._fits(likeness):
                     yield likeness
 
+    def _is_free(self, likeness: Likeness) -> bool:
+        return likeness.left.number not in self.matched and likeness.right.number not in self._taken
+
     def _fits(self, likeness: Likeness) -> bool:
         return all(
             self.signals.get(one, other) == other and self._backward.get(other, one) == one
@@ -189,8 +224,7 @@ class Pairing:
         """Accept them, the closest first, as far as they fit what was accepted before; whether any did."""
         found = False
         for likeness in sorted(likenesses, key=self._resemblance.rank):
-            is_free = likeness.left.number not in self.matched and likeness.right.number not in self._taken
-            if is_free and self._fits(likeness):
+            if self._is_free(likeness) and self._fits(likeness):
                 self.matched[likeness.left.number] = likeness
                 self._taken.add(likeness.right.number)
                 for one, other in (*likeness.inputs, *likeness.outputs):
@@ -212,3 +246,9 @@ class Pairing:
     def _bind(self, one: int, other: int) -> None:
         if one not in self.signals and other not in self._backward:
             self.signals[one], self._backward[other] = other, one
+            self._add_near(one)
+
+    def _add_near(self, signal: int) -> None:
+        producer = self.left.producers.get(signal)
+        for operation in (*self.left.readers.get(signal, ()), *([producer] if producer else [])):
+            self._near[operation.number] = operation

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _CLOSE = 0.35
 
 _SWAPPABLE = 2
+#: Distances that are estimated and not computed may be off by less than this.
+_ROUNDED = 1.05
+#: Values of each constant that are multiplied at once.
+_COLUMNS = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,21 @@ class Resemblance:
             found = [self._likeness(left, right, operands) for operands in orders]
             self._found[key] = tuple(likeness for likeness in found if likeness is not None)
         return self._found[key]
+
+    def apart(self, lefts: Sequence[Operation], rights: Sequence[Operation]) -> npt.NDArray[np.bool_]:
+        """Which of two operations of one kind are certain not to be close, of shape (lefts, rights).
+
+        It takes one multiplication of matrices where `between` takes a comparison for each pair.
+        """
+        found = np.zeros((len(lefts), len(rights)), bool)
+        places = min(len(operation.operands) for operation in (*lefts, *rights))
+        for place in range(0 if lefts[0].name in COMMUTATIVE else places):
+            ours = [_real(self._left, operation.operands[place]) for operation in lefts]
+            theirs = [_real(self._right, operation.operands[place]) for operation in rights]
+            constants = [array for array in (*ours, *theirs) if array is not None]
+            if len(constants) == len(lefts) + len(rights) and len({array.shape for array in constants}) == 1:
+                found |= _are_apart(constants[: len(lefts)], constants[len(lefts) :])
+        return found
 
     def rank(self, likeness: Likeness) -> tuple[object, ...]:
         """What the closest is first by: constants, then where inputs come from, then names, then order."""
@@ -129,6 +148,28 @@ class Resemblance:
             else:
                 self._apart[key] = _distance(_present(left, right), _present(right, left))
         return self._apart[key]
+
+
+def _real(signals: Signals, operand: Operand) -> Array | None:
+    """The real values of a constant; None if it is none or has others."""
+    values = None if operand.constant is None else signals.constant(operand.constant)
+    return values if values is not None and values.dtype.kind == "f" else None
+
+
+def _are_apart(lefts: Sequence[Array], rights: Sequence[Array]) -> npt.NDArray[np.bool_]:
+    """Which constants of one shape are not close: ``|a - b|^2 = |a|^2 + |b|^2 - 2 a b``."""
+    products = np.zeros((len(lefts), len(rights)))
+    with np.errstate(all="ignore"):
+        for start in range(0, lefts[0].size, _COLUMNS):
+            ours, theirs = (
+                np.stack([array.reshape(-1)[start : start + _COLUMNS] for array in side]) for side in (lefts, rights)
+            )
+            products += ours @ theirs.T
+        squares = [np.array([np.square(array).sum() for array in side]) for side in (lefts, rights)]
+        distances = squares[0][:, np.newaxis] + squares[1] - 2 * products
+        # What is not finite is no evidence.
+        found: npt.NDArray[np.bool_] = np.isfinite(distances) & (distances > (_ROUNDED * _CLOSE) ** 2 * squares[1])
+    return found
 
 
 def _is_one_to_one(pairs: Sequence[tuple[int, int]]) -> bool:

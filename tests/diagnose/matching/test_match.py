@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from diagnose.graph_pairs import ACTIVATION, Node, Writer, conv, depthwise, options_of
 from qbench.diagnose.matching.match import Matching, match_graphs
+from qbench.diagnose.matching.resemblance import Resemblance
 from qbench.tflite.builder import Affine, Graph
 from qbench.tflite.reader import read_model
 
@@ -275,3 +276,32 @@ def test_neither_names_nor_orders_matter(nodes: list[Node], seed: int, bridged: 
         assert output is not None
         assert computed[producers[output]] == computed[node]
     assert matching.unmatched == ()
+
+
+@pytest.mark.parametrize("other_weights", [0, 500])
+def test_what_a_long_chain_costs_grows_with_its_pairs_and_no_faster(monkeypatch, other_weights):
+    # Of another training no constants are close, and each operator has to give way by itself.
+    looked_at = []
+    between = Resemblance.between
+    monkeypatch.setattr(Resemblance, "between", lambda *pair: looked_at.append(1) or between(*pair))
+    length = 60
+    floats, quantized = (
+        Writer([conv(number - 1, 8, 8, seed + number) for number in range(length)], quantized=is_quantized).write(
+            channels=8
+        )
+        for seed, is_quantized in ((other_weights, False), (0, True))
+    )
+    assert _matched(quantized, floats) == tuple(range(length))
+    assert len(looked_at) < length**2 / 2
+
+
+def test_matching_ends_where_a_check_says_so():
+    class OverError(Exception):
+        pass
+
+    def over():
+        raise OverError
+
+    floats, quantized = Writer(_twins()).write(), Writer(_twins(), quantized=True).write()
+    with pytest.raises(OverError):
+        match_graphs(quantized.graph, floats.graph, over)
