@@ -9,7 +9,7 @@ import numpy as np
 from qbench.diagnose.records import CalibrationReport, InputReport, RangeStability
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -27,10 +27,14 @@ _NEAR = 0.01
 #: Multiplications that looking for near copies may take; about a second.
 _MOST_MULTIPLICATIONS = 2e10
 _CHUNK = 256
+#: What it takes to hold one half of a set against the other.
+LEAST_EXAMPLES = 2
 
 
 def input_reports(dataset: Dataset, specs: Sequence[TensorSpec]) -> tuple[InputReport, ...]:
     """Ranges of what is fed to an artifact's inputs, for inputs that stand for real values.
+
+    They are those of the finite values; an input that is fed none has no report.
 
     Parameters
     ----------
@@ -46,10 +50,22 @@ def input_reports(dataset: Dataset, specs: Sequence[TensorSpec]) -> tuple[InputR
             continue
         calibration = dataset.calibration_arrays.get(name)
         real = dataset.real_values(_thinned(given))
-        reports.append(
-            _input_report(spec, real, None if calibration is None else dataset.real_values(_thinned(calibration)))
-        )
+        if np.isfinite(real).any():
+            reports.append(
+                _input_report(spec, real, None if calibration is None else dataset.real_values(_thinned(calibration)))
+            )
     return tuple(reports)
+
+
+def infinite_values(dataset: Dataset) -> Iterator[str]:
+    """How many values of each input's examples are infinite, as clauses; NaN is refused elsewhere."""
+    for kind, arrays in (("evaluation", dataset.input_arrays), ("calibration", dataset.calibration_arrays)):
+        for name, array in arrays.items():
+            count = int(np.count_nonzero(np.isinf(array))) if np.issubdtype(array.dtype, np.floating) else 0
+            if count:
+                where = f" of input {name!r}" if name else ""
+                are = "values are" if count > 1 else "value is"
+                yield f"{count:,} {kind} {are} infinite{where}; ranges are those of the others"
 
 
 def calibration_report(dataset: Dataset, ranges: tuple[RangeStability, ...] = ()) -> CalibrationReport | None:
@@ -83,10 +99,13 @@ def range_stability(extremes: Mapping[str, Array]) -> tuple[RangeStability, ...]
     Parameters
     ----------
     extremes
-        Smallest and largest value of each tensor for each example, shape (examples, 2); at least two examples.
+        Smallest and largest value of each tensor for each example, shape (examples, 2); a tensor of fewer than two
+        examples is left out.
     """
     found = []
     for tensor, pairs in extremes.items():
+        if len(pairs) < LEAST_EXAMPLES:
+            continue
         whole = _range(pairs)
         width = float(whole[1] - whole[0])
         halves = [_range(pairs[0::2]), _range(pairs[1::2])]
@@ -104,7 +123,10 @@ def range_stability(extremes: Mapping[str, Array]) -> tuple[RangeStability, ...]
 
 
 def _input_report(spec: TensorSpec, real: Array, calibration: Array | None) -> InputReport:
-    low, high = float(real.min()), float(real.max())
+    finite = real[np.isfinite(real)]
+    if calibration is not None:
+        calibration = calibration[np.isfinite(calibration)]
+        calibration = calibration if calibration.size else None
     represents, saturated = None, 0.0
     if spec.quantized:
         step, zero_point, limits = spec.scales[0], spec.zero_points[0], np.iinfo(spec.dtype)
@@ -112,10 +134,10 @@ def _input_report(spec: TensorSpec, real: Array, calibration: Array | None) -> I
         saturated = float(np.mean((real < represents[0] - step) | (real > represents[1] + step)))
     return InputReport(
         name=spec.name,
-        low=low,
-        high=high,
-        mean=float(real.mean(dtype=np.float64)),
-        deviation=float(real.std(dtype=np.float64)),
+        low=float(finite.min()),
+        high=float(finite.max()),
+        mean=float(finite.mean(dtype=np.float64)),
+        deviation=float(finite.std(dtype=np.float64)),
         calibration_low=None if calibration is None else float(calibration.min()),
         calibration_high=None if calibration is None else float(calibration.max()),
         calibration_mean=None if calibration is None else float(calibration.mean(dtype=np.float64)),

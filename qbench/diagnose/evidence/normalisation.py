@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ _MEAN_DEVIATIONS = 0.5
 _FACTORS = (255.0, 256.0, 128.0, 127.5)
 _NEAR_FACTOR = 0.02
 _NEAR_SYMMETRIC = 0.02
-#: Share of the evaluation values that an input may clip, such as outliers of a percentile calibration.
-_CLIPPED = 0.01
 #: Share of the evaluation values that an input may clip, such as outliers of a percentile calibration.
 _CLIPPED = 0.01
 
@@ -69,7 +68,7 @@ def input_range_mismatch(input_report: InputReport, *, symmetric: bool) -> str:
 def _relation(low: float, high: float, other_low: float, other_high: float) -> str:
     """What was done to the other range, if it is not one like the first; empty if it is."""
     width, other_width = high - low, other_high - other_low
-    if width <= 0 or other_width <= 0:
+    if not (0 < width < math.inf and 0 < other_width < math.inf):
         return ""
     ratio = other_width / width
     wider = max(width, other_width)

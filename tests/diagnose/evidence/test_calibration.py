@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagnose.made_up import fed
-from qbench.diagnose.evidence.calibration import calibration_report, input_reports, range_stability
+from qbench.diagnose.evidence.calibration import (
+    calibration_report,
+    infinite_values,
+    input_reports,
+    range_stability,
+)
 from qbench.diagnose.evidence.normalisation import input_range_mismatch, mismatch
 from qbench.models.datasets import Dataset
 from qbench.records import TensorSpec
@@ -56,6 +61,25 @@ class TestInputs:
     def test_a_sorted_set_is_looked_at_from_end_to_end(self):
         ascending = np.linspace(0, 1, 5000, dtype=np.float32)[:, np.newaxis].repeat(4, axis=1)
         assert input_reports(Dataset(inputs=ascending), (FLOAT,))[0].high > 0.99
+
+    def test_ranges_are_those_of_finite_values_and_the_others_are_counted(self):
+        inputs, calibration = examples(5), examples(3, 1)
+        inputs[1, 2], inputs[4, 0], calibration[0, 0] = np.inf, -np.inf, np.inf
+        dataset = Dataset(inputs=inputs, calibration=calibration)
+        (report,) = input_reports(dataset, (INT8,))
+        limits = [report.low, report.high, report.mean, report.deviation]
+        assert np.isfinite([*limits, report.calibration_high, report.calibration_mean]).all()
+        assert report.saturated == 2 / 20
+        assert list(infinite_values(dataset)) == [
+            "2 evaluation values are infinite; ranges are those of the others",
+            "1 calibration value is infinite; ranges are those of the others",
+        ]
+
+    def test_an_input_of_infinite_values_alone_has_no_range(self):
+        endless = np.full((3, 4), np.inf, np.float32)
+        assert input_reports(Dataset(inputs=endless), (FLOAT,)) == ()
+        (report,) = input_reports(Dataset(inputs=examples(3), calibration=endless), (FLOAT,))
+        assert report.calibration_low is None
 
 
 class TestReport:
@@ -106,6 +130,9 @@ class TestStability:
         found = range_stability({"flat": np.zeros((4, 2)), "steady": steady, "loose": loose})
         assert [each.tensor for each in found] == ["loose", "flat", "steady"]
 
+    def test_one_example_has_no_halves(self):
+        assert range_stability({"t": np.array([[0.0, 1.0]]), "none": np.zeros((0, 2))}) == ()
+
 
 class TestNormalisation:
     @pytest.mark.parametrize(
@@ -145,6 +172,12 @@ class TestNormalisation:
             calibration_mean=low + width / 2 + mean_shift * deviation,
         )
         assert mismatch(given_report) == ""
+
+    def test_ranges_without_an_end_have_no_relation(self):
+        endless = fed(high=float("inf"), calibration_low=0.0, calibration_high=2.0)
+        assert mismatch(fed(calibration_high=float("inf"))) == ""
+        assert "wide" not in mismatch(endless)
+        assert input_range_mismatch(endless, symmetric=False) == ""
 
     def test_an_input_that_holds_what_it_is_given_fits(self):
         assert input_range_mismatch(fed(), symmetric=False) == ""
