@@ -9,7 +9,7 @@ import numpy as np
 from qbench.diagnose.operators.flips_alone import Remainder, predictions, remainder
 from qbench.diagnose.operators.isolated import run_alone
 from qbench.diagnose.operators.tensor_errors import TensorErrors
-from qbench.diagnose.operators.values import real_values
+from qbench.diagnose.operators.values import kept, real_values
 from qbench.diagnose.records import OperatorReport, TensorError
 from qbench.errors import ArtifactError, UnspecifiedError, WorkerError
 
@@ -72,7 +72,7 @@ class Comparison:
         tensors = self._matching.quantized.graph.tensors
         try:
             for index, other in self.unit.outputs:
-                self._deployed[index].add(real_values(_value(stored, index), tensors[index]), _value(floats, other))
+                self._deployed[index].add(real_values(kept(stored, index), tensors[index]), kept(floats, other))
         except _NOT_COMPARED as error:
             self._deployed = None
             self.notes.append(f"not compared as deployed: {error}")
@@ -84,7 +84,7 @@ class Comparison:
         try:
             alone = run_alone(self.unit, self._matching, floats, laboratory)
             for index, other in self.unit.outputs:
-                self._alone[index].add(alone[index], _value(floats, other))
+                self._alone[index].add(alone[index], kept(floats, other))
         except _NOT_COMPARED as error:
             self._alone = None
             self.notes.append(f"not run alone: {error}")
@@ -102,7 +102,7 @@ class Comparison:
         if self._remainder is None or self._alone is None:
             return
         try:
-            before = predictions(_value(floats, self._remainder.output), examples)
+            before = predictions(kept(floats, self._remainder.output), examples)
             if before is None:
                 self._remainder = None
                 return
@@ -152,16 +152,3 @@ def _damage(error: TensorError) -> float:
     if error.not_finite > error.float_not_finite:
         return np.inf
     return 0.0 if error.sqnr_db is None else 10 ** (-error.sqnr_db / 20)
-
-
-def _value(values: Mapping[int, Array], index: int) -> Array:
-    """The value of a tensor.
-
-    Raises
-    ------
-    ValueError
-        If the runtime gave none.
-    """
-    if index not in values:
-        raise ValueError("the runtime keeps no value of the tensor: a delegate has swallowed it")
-    return values[index]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.diagnose.operators.values import kept
 from qbench.tflite.cut import operators_behind
 
 if TYPE_CHECKING:
@@ -65,12 +66,18 @@ class Remainder:
         ------
         ArtifactError, WorkerError
             If the rest of the model does not run.
+        ValueError
+            If the runtime kept no value of a tensor that it needs.
         """
         if not self.content:
-            return replacements.get(self.output, values[self.output])
+            return replacements[self.output] if self.output in replacements else kept(values, self.output)
+        own = [kept(values, index) for index in self.replaced]
         inputs = [
-            *(replacements[index].astype(values[index].dtype).reshape(values[index].shape) for index in self.replaced),
-            *(values[index] for index in self.beside),
+            *(
+                replacements[index].astype(array.dtype).reshape(array.shape)
+                for index, array in zip(self.replaced, own, strict=True)
+            ),
+            *(kept(values, index) for index in self.beside),
         ]
         (output,) = laboratory.run(self.content, inputs, name="the rest of the float model")
         return output

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qbench.diagnose.operators.values import is_quantized, is_real, real_values, stored_values
+from qbench.diagnose.operators.values import is_quantized, is_real, kept, real_values, stored_values
 from qbench.models.operators import computations
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ def run_alone(unit: Unit, matching: Matching, floats: Mapping[int, Array], labor
     ------
     UnspecifiedError
         If one of them is NaN, which has no quantized value.
-    KeyError
-        If one is missing.
+    ValueError
+        If the runtime kept no value of one.
     ArtifactError, WorkerError
         If the operator does not run alone.
     """
     tensors = matching.quantized.graph.tensors
-    stored = [stored_values(floats[other], tensors[index]) for index, other in unit.inputs]
+    stored = [stored_values(kept(floats, other), tensors[index]) for index, other in unit.inputs]
     if unit.number != INPUT:
         stored = list(laboratory.run(unit.content, stored, name=f"{unit.number} {unit.operator}"))
     return {index: real_values(array, tensors[index]) for (index, _), array in zip(unit.outputs, stored, strict=True)}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+#: Said of an error where the float values are all 0: JSON has no infinity.
+_NO_SIGNAL_DB = -100.0
+
 
 class TensorErrors:
     """Sums over batches, in float64; what they are sums of is not kept.
@@ -45,7 +48,7 @@ class TensorErrors:
                 self._step = scale
                 self._low, self._high = (params.qmin - point) * scale, (params.qmax - point) * scale
         self._values = self._saturated = self._not_finite = self._float_not_finite = 0
-        self._sum = self._squares = self._largest = self._float_squares = 0.0
+        self._sum = self._squares = self._largest = self._float_squares = self._saturated_squares = 0.0
         self._range = _Range(1)
         width = channels or max(1, tensor.shape[-1] if tensor.shape else 1)
         self._channels = _Range(width), _Range(width)
@@ -83,6 +86,7 @@ class TensorErrors:
         if self._step is not None:
             beyond = (right < self._low - self._step) | (right > self._high + self._step)
             self._saturated += int(np.count_nonzero(beyond))
+            self._saturated_squares += float(np.square(error[beyond]).sum())
 
     def result(self) -> TensorError:
         """What came together; all errors are 0 if no value was finite on both sides."""
@@ -106,14 +110,19 @@ class TensorErrors:
             float_not_finite=self._float_not_finite,
             float_low=float(self._range.low[0]) if self._values else None,
             float_high=float(self._range.high[0]) if self._values else None,
+            saturated_error=self._saturated_squares / self._squares if self._squares else 0.0,
         )
 
     def _in_steps(self, real: float) -> float | None:
         return None if self._step is None else real / self._step
 
     def _sqnr_db(self) -> float | None:
-        if not self._squares or not self._float_squares:
+        if not self._squares:
             return None
+        if not self._float_squares:
+            # Within a step of 0 it is what rounding may do; beyond, something is where there should be nothing.
+            is_rounding = self._step is not None and self._largest <= self._step
+            return None if is_rounding else _NO_SIGNAL_DB
         return 10 * math.log10(self._float_squares / self._squares)
 
     def _range_use(self) -> float | None:

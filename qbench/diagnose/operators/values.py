@@ -11,6 +11,8 @@ from qbench.quant.affine import dequantize, quantize
 from qbench.quant.call import parameters_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from qbench.tflite.graph import Tensor
@@ -53,6 +55,19 @@ def real_values(stored: Array, tensor: Tensor) -> Array:
     if is_quantized(tensor):
         return dequantize(stored, parameters_of(tensor))
     return stored.astype(np.float32) if stored.dtype == np.float16 else stored
+
+
+def kept(values: Mapping[int, Array], index: int) -> Array:
+    """The value of a tensor that was observed.
+
+    Raises
+    ------
+    ValueError
+        If the runtime gave none.
+    """
+    if index not in values:
+        raise ValueError("the runtime keeps no value of the tensor: a delegate has swallowed it")
+    return values[index]
 
 
 def _in_shape(values: Array, shape: tuple[int, ...]) -> Array:

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from diagnose.faults import committed, digits
 from qbench.diagnose.matching.signals import Signals
-from qbench.diagnose.operators.flips_alone import predictions, remainder
+from qbench.diagnose.operators.flips_alone import Remainder, predictions, remainder
 from qbench.diagnose.operators.observe import Feed, Laboratory
 from qbench.records import RuntimeOptions
 from qbench.runtime.process import RuntimeProcess
@@ -21,7 +21,6 @@ from qbench.tflite.reader import read_model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qbench.diagnose.operators.flips_alone import Remainder
     from qbench.tflite.graph import Array
 
 
@@ -140,3 +139,13 @@ def test_nan_predicts_nothing():
 @pytest.mark.parametrize("shape", [(2, 1), (2,), (2, 3, 4), (3, 3)])
 def test_what_is_no_row_of_classes_has_no_predictions(shape: tuple[int, ...]):
     assert predictions(np.zeros(shape, np.float32), 2) is None
+
+
+def test_a_value_that_the_runtime_does_not_keep_is_said_by_name():
+    behind = Remainder(replaced=(0,), beside=(1,), output=2, content=b"not run")
+    here = np.zeros((1, 2), np.float32)
+    for values, replacements in (({}, {0: here}), ({0: here}, {0: here})):
+        with pytest.raises(ValueError, match="keeps no value"):
+            behind.run(values, replacements, None)
+    with pytest.raises(ValueError, match="keeps no value"):
+        Remainder(replaced=(0,), beside=(), output=2, content=b"").run({}, {0: here}, None)

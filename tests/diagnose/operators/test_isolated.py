@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from diagnose.faults import committed, digits
 from diagnose.graph_pairs import Node, Writer, conv
 from qbench.diagnose.matching.match import match_graphs
+from qbench.diagnose.operators.comparison import Comparison
 from qbench.diagnose.operators.isolated import INPUT, run_alone, units
 from qbench.diagnose.operators.observe import Feed, Laboratory
 from qbench.errors import UnspecifiedError
@@ -213,3 +214,11 @@ def test_examples_may_be_along_the_second_axis(laboratory: Laboratory):
     assert len(alone) == 3
     for index, other in found[-1].outputs:
         np.testing.assert_array_equal(alone[index], floats[other])
+
+
+def test_a_value_that_the_runtime_does_not_keep_is_a_note_of_its_operator():
+    found, matching = _units(committed("int8"), committed("fp32"))
+    comparison = Comparison(found[1], matching)
+    with RuntimeProcess(limit_s=60) as process:
+        comparison.compare_alone({}, Laboratory(process, RuntimeOptions()))
+    assert comparison.notes == ["not run alone: the runtime keeps no value of the tensor: a delegate has swallowed it"]

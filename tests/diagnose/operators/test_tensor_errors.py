@@ -90,7 +90,7 @@ def test_float_tensors_have_no_steps_and_no_range():
     assert found.rmse == pytest.approx(math.sqrt(0.5))
 
 
-@pytest.mark.parametrize(("quantized", "floats"), [([[1.0, 2.0]], [[1.0, 2.0]]), ([[1.0, 0.0]], [[0.0, 0.0]])])
+@pytest.mark.parametrize(("quantized", "floats"), [([[1.0, 2.0]], [[1.0, 2.0]]), ([[0.5, 0.0]], [[0.0, 0.0]])])
 def test_no_noise_and_no_signal_have_no_ratio(quantized: list[list[float]], floats: list[list[float]]):
     assert _error(quantized, floats).sqnr_db is None
 
@@ -141,3 +141,10 @@ def test_parameters_that_cannot_be_are_refused():
 def test_rows_of_the_dtype_do_not_matter():
     wide: Array = np.array([[1.0, 2.0]], np.float64)
     assert _error(wide, wide).rmse == 0.0
+
+
+def test_something_where_the_float_model_has_nothing_is_damage_and_rounding_is_none():
+    assert _error([[5.0, 0.0]], [[0.0, 0.0]]).sqnr_db == -100.0
+    assert _error([[0.5, 0.0]], [[0.0, 0.0]]).sqnr_db is None
+    assert _error([[0.5, 0.0]], [[0.0, 0.0]], _tensor("float32", None)).sqnr_db == -100.0
+    assert _error([[0.0, 0.0]], [[0.0, 0.0]]).sqnr_db is None
