@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from diagnose.evidence import diagnosis, report
+from diagnose.made_up import diagnosis, report
 from msgspec.structs import replace
 from rich.console import Console
 
