@@ -77,20 +77,19 @@ class Errors:
 
 def contest_cell(dense: bytes, sparse: bytes, options: RuntimeOptions, errors: Errors, given: Dataset | None) -> str:
     """What a contest of the two says, or that there can be none."""
-    sides, off, outputs = [], [], []
     fed = inputs(dense, given)
+    named = {"the dense one": dense, "the sparse one": sparse}
     try:
-        for name, content in (("the dense one", dense), ("the sparse one", sparse)):
-            with PreflightWorker(options, limit_s=WORKER_LIMIT_S) as worker:
-                off.append(worker.check(content, name=name).undelegated or ())
-            outputs.append(output(content, options, fed))
-            blobs = tuple(array.tobytes() for array in fed)
-            sides.append(Contestant(content=content, options=options, name=name, inputs=blobs))
+        right, found = (output(content, options, fed, name) for name, content in named.items())
+        difference, largest = np.abs(found - right).max(), np.abs(right).max()
+        if not difference <= SAME * largest:
+            return f"**wrong**: off by {difference / largest:.0%} of the largest output"
+        with PreflightWorker(options, limit_s=WORKER_LIMIT_S) as worker:
+            off = [worker.check(content, name=name).undelegated or () for name, content in named.items()]
     except QbenchError as error:
         return errors.note(error)
-    largest = np.abs(outputs[0]).max()
-    if not np.abs(outputs[1] - outputs[0]).max() <= SAME * largest:
-        return f"**wrong**: off by {np.abs(outputs[1] - outputs[0]).max() / largest:.0%} of the largest output"
+    blobs = tuple(array.tobytes() for array in fed)
+    sides = [Contestant(content=each, options=options, name=name, inputs=blobs) for name, each in named.items()]
     rules = ContestRules(threshold=1.05, improved_below=0.95, limit_s=LIMIT_S, seed=SEED)
     result = run_contest(pair_opener(sides[0], sides[1], seed=SEED), rules)
     if result.ratio is None or result.interval is None:
@@ -117,10 +116,10 @@ def inputs(content: bytes, given: Dataset | None) -> tuple[Array, ...]:
         return tuple(drawn(rng, spec.shape, spec.dtype) for spec in interpreter.inputs)
 
 
-def output(content: bytes, options: RuntimeOptions, fed: tuple[Array, ...]) -> Array:
+def output(content: bytes, options: RuntimeOptions, fed: tuple[Array, ...], name: str) -> Array:
     """What an artifact makes of its inputs, in stored values."""
     process = RuntimeProcess(limit_s=WORKER_LIMIT_S)
-    with WorkerInterpreter(content, options, name="the sparse one", process=process) as interpreter:
+    with WorkerInterpreter(content, options, name=name, process=process) as interpreter:
         for index, array in enumerate(fed):
             interpreter.set_input(index, array)
         interpreter.invoke()
