@@ -12,6 +12,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qbench.tflite.builder import Affine, Graph
+from qbench.tflite.reader import read_model
+from qbench.tflite.rewrite import with_constants
 
 if TYPE_CHECKING:
     from qbench.tflite.graph import Array
@@ -70,6 +72,16 @@ def dense_hybrid(inputs: int = 4, outputs: int = 3, seed: int = 0) -> bytes:
 def dense_int8(inputs: int = 4, outputs: int = 3, seed: int = 0, *, batch: int = 1) -> bytes:
     """int8 in and out, int8 weights per channel, int32 bias."""
     return _dense_quantized("int8", inputs, outputs, seed, batch)
+
+
+def saturated_bias(stored: int = -(1 << 31), dtype: str = "int8") -> bytes:
+    """`dense_int8` (or `dense_int16`) whose bias of channel 1 is `stored`."""
+    content = _dense_quantized(dtype, 4, 3, 0, 1)
+    bias = read_model(content).subgraphs[0].tensors[3].constant()
+    assert bias is not None
+    bias = bias.copy()
+    bias[1] = stored
+    return with_constants(content, {3: bias})
 
 
 def undelegated_int8() -> bytes:

@@ -121,12 +121,14 @@ def _quantize(float_tflite: bytes, recipe: Any, find: Callable[[Any], dict[str, 
     """Carry a recipe of litert-quantizer out; `find` gives the ranges of activations if it needs them."""
     from litert_quantizer.quantizer import Quantizer  # noqa: PLC0415 - an optional dependency
 
+    from qbench.conversion.biases import with_fitting_biases  # noqa: PLC0415 - loads the runtime
+
     quantizer = Quantizer(float_tflite, recipe)
     ranges = find(quantizer) if quantizer.need_calibration else None
     made = quantizer.quantize(ranges, enable_progress_report=False).quantized_model
     if made is None:
         raise ValueError("litert-quantizer returned no model")
-    return bytes(made)
+    return with_fitting_biases(bytes(made), float_tflite)
 
 
 def _calibrate(quantizer: Any, float_tflite: bytes, samples: Samples) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 A conversion can end without an exception and still have lost the weights, quantized nothing, or handed
 a quantized file on as the float one. Each check takes what `qbench.models.structure` read and raises
-the error that names the defect; none of them reads a file or runs a model.
+the error that names the defect, or warns of what may be meant so; none of them reads a file or runs a model.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
-from qbench.errors import NotFloatError, NothingQuantizedError, WeightsLostError
+from qbench.errors import NotFloatError, NothingQuantizedError, QbenchWarning, WeightsLostError
 from qbench.models.operators import DTYPE_BITS, is_float_dtype, is_moving, is_quantized_dtype
 
 if TYPE_CHECKING:
@@ -111,6 +112,27 @@ def check_float(structure: Structure) -> None:
         raise NotFloatError(
             f"found {' and '.join(found)} in an artifact called {FLOAT_RECIPE}, expected float32 throughout: "
             "name the float model as its source, or declare the file under the recipe that made it"
+        )
+
+
+def warn_of_saturated_biases(structure: Structure, name: str) -> None:
+    """Warn of biases that are stored as the end of their integers' range.
+
+    No error: the artifact runs, its accuracy is judged as of any other, and who masks a class on purpose stores
+    such a bias too.
+
+    Parameters
+    ----------
+    name
+        The artifact, as the user knows it.
+    """
+    if structure.saturated_biases:
+        warnings.warn(
+            f"{name}: found the end of an int32's range in the bias {_enumerate(structure.saturated_biases)}, expected "
+            "values that fit: what these channels give is wrong, whatever the example; a weight scale is too small for "
+            "its bias, as where pruning left only zeros: convert again with a larger scale, or without these channels",
+            QbenchWarning,
+            stacklevel=2,
         )
 
 

@@ -45,6 +45,8 @@ _ACTIVATION_AND_WEIGHTS = {
     "BATCH_MATMUL": (0, 1),
     "TRANSPOSE_CONV": (2, 1),
 }
+# Position of the bias, where it is not 2.
+_BIAS = {"TRANSPOSE_CONV": 3}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +126,14 @@ def mac_operands(operator: Operator) -> tuple[int, int] | None:
     # Padding, because a damaged operator may have too few inputs.
     padded = (*operator.inputs, -1, -1, -1)
     return padded[activation], padded[weights]
+
+
+def bias_operand(operator: Operator) -> int:
+    """Tensor index of the bias of an operator that multiplies and accumulates; -1 if it has none, or is another."""
+    if operator.name not in _ACTIVATION_AND_WEIGHTS:
+        return -1
+    padded = (*operator.inputs, -1, -1, -1, -1)
+    return padded[_BIAS.get(operator.name, 2)]
 
 
 def computations(subgraph: Subgraph) -> list[Computation]:

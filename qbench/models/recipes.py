@@ -10,7 +10,7 @@ from qbench.models.quantization import Quantization
 from qbench.models.training import Training
 
 #: Part of every cache key: a change of what a mode means must not find artifacts of the old meaning.
-RECIPE_VERSION = "1"
+RECIPE_VERSION = "2"
 
 Mode = Literal["fp32", "fp16", "dynamic", "int8", "int8-per-tensor", "int8-symmetric", "int16x8"]
 

@@ -11,9 +11,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from qbench.errors import InvalidArtifactError
-from qbench.models.operators import DTYPE_BITS, computations, float_islands, mac_operands, weight_dequantizes
+from qbench.models.operators import (
+    DTYPE_BITS,
+    bias_operand,
+    computations,
+    float_islands,
+    mac_operands,
+    weight_dequantizes,
+)
 from qbench.records import TensorSpec
 from qbench.tflite.reader import read_model
 
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 
 # Numbers above this do not survive JSON; the shapes behind them fit into no memory.
 _MOST_MACS = 1 << 63
+_INT32_END = (1 << 31) - 1
 
 
 class Structure(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +74,9 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
         loop or branch is not among them.
     island_names, conversion_names
         Which operators make the float islands, one text for each island, and which quantize or dequantize activations.
+    saturated_biases
+        Names of biases of which a channel is stored as the end of an int32's range: what it was did not fit, and
+        kernels add what is left to every result. With the number of such channels.
     signatures
         Keys of all signatures, in the order of the file.
     subgraphs
@@ -88,6 +100,7 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
     main_operators: tuple[str, ...] = ()
     island_names: tuple[str, ...] = ()
     conversion_names: tuple[str, ...] = ()
+    saturated_biases: tuple[str, ...] = ()
 
 
 def read_structure(content: bytes) -> Structure:
@@ -131,6 +144,7 @@ def read_structure(content: bytes) -> Structure:
         main_operators=tuple(item.name for item in graphs[0][1]),
         island_names=tuple(" and ".join(item.name for item in island) for island in islands),
         conversion_names=tuple(name for graph in graphs for name in _conversions(*graph)),
+        saturated_biases=tuple(name for subgraph in model.subgraphs for name in _saturated_biases(subgraph)),
     )
 
 
@@ -182,6 +196,21 @@ def _missing_weights(subgraph: Subgraph) -> list[str]:
         elif not subgraph.tensors[index].is_variable and _is_short(subgraph.tensors[index]):
             missing.append(subgraph.tensors[index].name)
     return missing
+
+
+def _saturated_biases(subgraph: Subgraph) -> list[str]:
+    """Names of biases with channels at an end of int32, also where an int64 holds them: tools clip them to that."""
+    found = {}
+    for index in map(bias_operand, subgraph.operators):
+        tensor = subgraph.tensors[index]
+        if index < 0 or tensor.dtype not in {"int32", "int64"} or tensor.data is None or tensor.is_sparse:
+            continue
+        if not _is_short(tensor):
+            needed_bytes = math.prod(tensor.shape) * DTYPE_BITS[tensor.dtype] // 8
+            stored = np.abs(tensor.data[:needed_bytes].view(tensor.dtype).astype(np.int64))
+            if channels := np.count_nonzero((stored == _INT32_END) | (stored == _INT32_END + 1)):
+                found[index] = f"{tensor.name!r} ({channels} of {len(stored)} channels)"
+    return list(found.values())
 
 
 def _is_short(tensor: Tensor) -> bool:

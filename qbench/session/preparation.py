@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qbench.errors import ArtifactError, ConfigError, DatasetError, InvalidArtifactError, QbenchError, QbenchWarning
-from qbench.models.artifact_checks import check_float, check_quantized, check_weights_present
+from qbench.models.artifact_checks import (
+    check_float,
+    check_quantized,
+    check_weights_present,
+    warn_of_saturated_biases,
+)
 from qbench.models.cache import ArtifactCache, cache_folder
 from qbench.models.convert import Builder, BuiltArtifact
 from qbench.models.datasets import Dataset
@@ -187,6 +192,7 @@ def _check_content(
         check_float(structure)
     elif isinstance(reference, Prepared) and config.recipes[subject.recipe].quantizes:
         check_quantized(structure, reference.structure, subject.recipe)
+    warn_of_saturated_biases(structure, subject.id)
 
 
 def _named(subject: Subject, error: Exception) -> str:

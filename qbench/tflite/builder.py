@@ -8,6 +8,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qbench.tflite.graph import pack_int4
 from qbench.tflite.options import options_table
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ class Graph:
         """Add a constant tensor and return its index; `dtype` ``int4`` packs two `values` in a byte."""
         stored = np.ascontiguousarray(values)
         if dtype == "int4":
-            flat = np.append(stored, np.zeros(stored.size % 2, stored.dtype))
-            stored = (flat[0::2] & 15) | (flat[1::2] << 4)
+            stored = pack_int4(stored)
         return self.tensor(name, values.shape, dtype or values.dtype.name, affine, buffer=self.buffer(stored))
 
     def buffer(self, stored: Array | None) -> int:

@@ -77,6 +77,13 @@ class Tensor:
         return self.data.view(self.dtype).reshape(self.shape)
 
 
+def pack_int4(values: Array) -> Array:
+    """The values of an int8 array that int4 can hold, as bytes in a file: two in each, the lower half first."""
+    flat = np.append(values, np.zeros(values.size % 2, values.dtype))
+    packed: Array = (flat[0::2] & 15) | (flat[1::2] << 4)
+    return packed
+
+
 def _unpack_int4(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
     """Two values in a byte, the lower half first, each in two's complement."""
     halves = np.stack([data << 4, data & 0xF0], axis=-1).reshape(-1).view(np.int8)

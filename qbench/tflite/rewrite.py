@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qbench.tflite.graph import pack_int4
 from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
@@ -19,33 +21,53 @@ if TYPE_CHECKING:
 _NEEDED_METADATA = frozenset({b"min_runtime_version"})
 
 
-def with_constants(content: bytes, values: Mapping[int, Array]) -> bytes:
-    """The file `content` with other values for constants of its main subgraph, every other byte as it was.
+def with_constants(
+    content: bytes,
+    values: Mapping[int, Array],
+    *,
+    scales: Mapping[int, Array] = MappingProxyType({}),
+    subgraph: int = 0,
+) -> bytes:
+    """The file `content` with other values for constants of one subgraph, every other byte as it was.
 
     Parameters
     ----------
     values
-        By tensor index, of the tensor's shape and dtype.
+        By tensor index, of the tensor's shape and dtype (int8 for int4).
+    scales
+        Other scales, by tensor index, as many as the tensor has, in float32.
+    subgraph
+        Which subgraph's tensors are meant.
 
     Raises
     ------
     ValueError
-        If a tensor is no constant, or has another shape or dtype.
+        If a tensor is no constant, or has another shape or dtype, or another number of scales.
     """
-    tensors = read_model(content).subgraphs[0].tensors
+    tensors = read_model(content).subgraphs[subgraph].tensors
     changed = bytearray(content)
     # Views into the same memory, so that the place in the file is the difference of two addresses.
     start = np.frombuffer(content, np.uint8).ctypes.data
     for index, array in values.items():
         tensor = tensors[index]
         stored = np.ascontiguousarray(array)
-        if tensor.data is None or stored.shape != tensor.shape or stored.dtype.name != tensor.dtype:
+        dtype = "int8" if tensor.dtype == "int4" else tensor.dtype
+        if tensor.data is None or stored.shape != tensor.shape or stored.dtype.name != dtype:
             raise ValueError(
                 f"found values of {stored.dtype}{stored.shape} for {tensor.name!r}, expected a constant of "
                 f"{tensor.dtype}{tensor.shape}"
             )
+        packed = pack_int4(stored) if tensor.dtype == "int4" else stored
         place = tensor.data.ctypes.data - start
-        changed[place : place + stored.nbytes] = stored.tobytes()
+        changed[place : place + packed.nbytes] = packed.tobytes()
+    for index, array in scales.items():
+        tensor = tensors[index]
+        if array.shape != tensor.scales.shape or array.dtype != np.float32:
+            raise ValueError(
+                f"found scales of {array.dtype}{array.shape} for {tensor.name!r}, expected float32{tensor.scales.shape}"
+            )
+        place = tensor.scales.ctypes.data - start
+        changed[place : place + array.nbytes] = array.tobytes()
     return bytes(changed)
 
 

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import flatbuffers
 import models_zoo as zoo
 import msgspec
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
-from qbench.errors import NotFloatError, NothingQuantizedError, WeightsLostError
-from qbench.models.artifact_checks import check_float, check_quantized, check_weights_present
+from qbench.errors import NotFloatError, NothingQuantizedError, QbenchWarning, WeightsLostError
+from qbench.models.artifact_checks import (
+    check_float,
+    check_quantized,
+    check_weights_present,
+    warn_of_saturated_biases,
+)
 from qbench.models.structure import read_structure
 from qbench.tflite.builder import Graph
 
@@ -130,3 +137,56 @@ class TestFloat:
         many = msgspec.structs.replace(structure, operators={f"OP{index} int8": 1 for index in range(30)})
         with pytest.raises(NotFloatError, match="OP4 int8 and 25 more in"):
             check_float(many)
+
+
+class TestSaturatedBiases:
+    @pytest.mark.parametrize("dtype", ["int8", "int16"])
+    @pytest.mark.parametrize("stored", [-(1 << 31), 1 - (1 << 31), (1 << 31) - 1])
+    def test_an_end_of_int32_is_named(self, stored, dtype):
+        structure = read_structure(zoo.saturated_bias(stored, dtype))
+        assert structure.saturated_biases == ("'bias' (1 of 3 channels)",)
+        with pytest.warns(QbenchWarning, match=r"net-int8: found the end of .* 'bias' \(1 of 3 channels\), expected"):
+            warn_of_saturated_biases(structure, "net-int8")
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            zoo.saturated_bias(1 << 30),
+            zoo.saturated_bias((1 << 31) - 2),
+            # Whoever needs more than an int32 stores an int64, and may.
+            zoo.saturated_bias(1 << 33, "int16"),
+            zoo.saturated_bias((1 << 31) + 1, "int16"),
+            zoo.dense_int8(),
+            zoo.dense_uint8(),
+            zoo.dense_float(),
+            zoo.dense_hybrid(),
+            zoo.empty_weights(),
+        ],
+    )
+    def test_others_are_not(self, content, recwarn):
+        structure = read_structure(content)
+        assert structure.saturated_biases == ()
+        warn_of_saturated_biases(structure, "net-int8")
+        assert not recwarn.list
+
+    def test_integers_that_are_no_bias_are_not(self):
+        graph = Graph()
+        x, y = graph.tensor("x", [3], "int32"), graph.tensor("y", [3], "int32")
+        graph.operator("MINIMUM", [x, graph.constant("most", np.full(3, (1 << 31) - 1, np.int32))], [y])
+        assert read_structure(graph.build([x], [y])).saturated_biases == ()
+
+    def test_bytes_beyond_the_shape_are_not_read(self):
+        model = schema.ModelT.InitFromPackedBuf(zoo.saturated_bias(), 0)
+        bias = model.subgraphs[0].tensors[3]
+        data = model.buffers[bias.buffer].data
+        for extra, found in ((b"\x01", 1), (b"\xff\xff\xff\x7f", 1), (b"", 1)):
+            model.buffers[bias.buffer].data = np.append(data, np.frombuffer(extra, np.uint8))
+            assert len(read_structure(_packed(model)).saturated_biases) == found
+        model.buffers[bias.buffer].data = data[:-1]
+        assert read_structure(_packed(model)).saturated_biases == ()
+
+
+def _packed(model):
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

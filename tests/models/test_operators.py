@@ -4,8 +4,10 @@ import models_zoo as zoo
 import numpy as np
 import pytest
 
+from qbench.models.operators import bias_operand
 from qbench.models.structure import Structure, read_structure
 from qbench.tflite.builder import Affine, Graph
+from qbench.tflite.graph import Operator
 
 _INT8 = Affine(0.1)
 
@@ -261,3 +263,17 @@ class TestFloatIslands:
         graph.operator("CAST", [flat], [real])
         graph.operator("EXP", [real], [y])
         assert read_structure(graph.build([x], [y])).float_islands == 0
+
+
+def test_a_bias_stands_behind_the_weights():
+    for name, inputs, expected in (
+        ("CONV_2D", (5, 6, 7), 7),
+        ("FULLY_CONNECTED", (5, 6), -1),
+        ("FULLY_CONNECTED", (5, 6, -1), -1),
+        ("TRANSPOSE_CONV", (5, 6, 7, 8), 8),
+        ("TRANSPOSE_CONV", (5, 6, 7), -1),
+        ("BATCH_MATMUL", (5, 6), -1),
+        ("ADD", (5, 6, 7), -1),
+        ("DEPTHWISE_CONV_2D", (), -1),
+    ):
+        assert bias_operand(Operator(name=name, inputs=inputs, outputs=(9,))) == expected

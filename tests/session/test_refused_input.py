@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from qbench.errors import QbenchWarning
 from qbench.models.datasets import Dataset
 from qbench.records import Verdict
 from qbench.tflite.builder import Graph
@@ -52,6 +53,13 @@ def test_an_artifact_that_cannot_be_used(accepted: Lab, content: bytes, said: st
         assert said in verdict.reason
     assert {verdict.subject for verdict in inventory.incomplete} == {INT8}
     assert of(inventory.verdicts, FP32, "accuracy").verdict is Verdict.UNCHANGED
+
+
+def test_a_bias_that_did_not_fit_is_a_warning_and_judged(accepted: Lab):
+    accepted.source("int8", zoo.saturated_bias())
+    with pytest.warns(QbenchWarning, match="tiny-int8: found the end of an int32's range in the bias 'bias'"):
+        inventory = accepted.gate()
+    assert of(inventory.verdicts, INT8, "accuracy").verdict is Verdict.FAIL
 
 
 def test_an_fp32_that_is_not_float(lab: Lab):

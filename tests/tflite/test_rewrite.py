@@ -6,6 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from small_network import CONV, DENSE, examples, network, weights
 
+from qbench.tflite.builder import Affine, Graph
 from qbench.tflite.reader import read_model
 from qbench.tflite.rewrite import with_constants, without_descriptions
 
@@ -51,6 +52,35 @@ class TestConstants:
         content = network()
         with pytest.raises(ValueError, match=f"for '{name}', expected a constant of float32"):
             with_constants(content, {_tensor(content, name): values})
+
+
+def _int4(scales, stored, *, offset=0):
+    """A file with int4 weights in its main subgraph or, behind `offset` others, in a later one."""
+    graph = Graph()
+    for _ in range(offset):
+        graph = Graph(graph)
+    x, y = graph.tensor("x", [1, 3]), graph.tensor("y", [1, len(stored)])
+    kernel = graph.constant("kernel", stored, Affine(scales), dtype="int4")
+    graph.operator("FULLY_CONNECTED", [x, kernel, -1], [y], schema.FullyConnectedOptionsT())
+    return graph.build([x], [y])
+
+
+class TestScales:
+    _BEFORE = np.array([0.5, 0.25, 2], np.float32), np.array([[1, -8, 7], [0, 3, -1], [2, 2, -2]], np.int8)
+    _AFTER = np.array([1, 0.25, 4], np.float32), np.array([[0, -4, 4], [0, 3, -1], [1, 1, -1]], np.int8)
+
+    @pytest.mark.parametrize("offset", [0, 2])
+    def test_the_file_is_the_one_that_would_have_been_written_with_them(self, offset):
+        scales, stored = self._AFTER
+        content = _int4(*self._BEFORE, offset=offset)
+        changed = with_constants(content, {2: stored}, scales={2: scales}, subgraph=offset)
+        assert changed == _int4(*self._AFTER, offset=offset)
+        assert content == _int4(*self._BEFORE, offset=offset)
+
+    @pytest.mark.parametrize("scales", [np.ones(2, np.float32), np.ones(3), np.ones((3, 1), np.float32)])
+    def test_what_does_not_fit_is_refused(self, scales):
+        with pytest.raises(ValueError, match=r"found scales of .* for 'kernel', expected float32\(3,\)"):
+            with_constants(_int4(*self._BEFORE), {}, scales={2: scales})
 
 
 class TestDescriptions:
