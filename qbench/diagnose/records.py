@@ -16,7 +16,11 @@ CauseName = Literal[
     "saturation",
     "range too wide",
     "zero point",
+    "options differ",
+    "another model",
     "weights differ",
+    "bias scale",
+    "bias does not fit",
     "weights per tensor",
     "unequal channels",
     "coarse weights",
@@ -26,6 +30,9 @@ CauseName = Literal[
     "kernels differ",
     "slow operator",
 ]
+
+#: Causes that make an artifact slower and change none of its answers.
+OF_TIME: frozenset[CauseName] = frozenset({"off the delegate", "slow operator"})
 
 
 class TensorError(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +49,8 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
         alone gives an rmse of ``1 / sqrt(12) = 0.289`` steps and a mean of 0. A step of int16 is so small that what
         weights of 8 bits leave is tens of them.
     sqnr_db
-        ``10 log10(sum(float^2) / sum((quantized - float)^2))``; None if they are equal or the float values are all 0.
+        ``10 log10(sum(float^2) / sum((quantized - float)^2))``; None if they are equal. Where the float values are all
+        0 it is -100, or None if no error is larger than a step.
     saturated
         Share of values whose float value lies beyond what the output's parameters can represent by more than a step.
     range_use
@@ -54,6 +62,8 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
         NaN and infinite values, of the quantized side and of the float side.
     float_low, float_high
         Between these are the finite values of the float side; None if there are none.
+    saturated_error
+        Which share of the sum of squared errors the values have that are `saturated`; None where it is not known.
     """
 
     values: int
@@ -71,6 +81,7 @@ class TensorError(msgspec.Struct, frozen=True, kw_only=True):
     float_not_finite: int
     float_low: float | None = None
     float_high: float | None = None
+    saturated_error: float | None = None
 
 
 class OperatorReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,12 +118,16 @@ class OperatorReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WeightReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Quantized weights of one operator held against the float model's.
+    """Weights or a bias of one operator held against the float model's.
 
     Attributes
     ----------
     rmse_in_steps, mean_error_in_steps, max_error_in_steps
-        In units of each channel's scale; rounding alone gives 0.289, a mean of 0, and at most 0.5.
+        In units of each channel's scale; rounding alone gives 0.289, a mean of 0, and at most 0.5. Of a bias, the scale
+        is the one that kernels read it with, input scale times weight scale, or what float32 can tell apart if that is
+        more. 0 where it is stored as float.
+    relative_error
+        Norm of the difference as a share of the float ones' norm.
     worst_channel_sqnr_db
         Of the channel that lost most; None if nothing was lost.
     per_tensor
@@ -122,6 +137,12 @@ class WeightReport(msgspec.Struct, frozen=True, kw_only=True):
     input_spread
         Largest weight of a channel divided by the median over the inputs that it weighs, of the channel in the middle:
         what one large input channel costs the others.
+    bias_scale_factor
+        Of a bias, its recorded scale divided by input scale times weight scale, of the channel where these are
+        furthest apart; 1 where they are equal, or nothing is recorded.
+    at_limit
+        Of a bias, channels whose value is beyond what its dtype holds and which are stored as its limit. They count in
+        none of the errors.
     """
 
     number: int
@@ -135,6 +156,26 @@ class WeightReport(msgspec.Struct, frozen=True, kw_only=True):
     channel_spread: float
     mean_error_in_steps: float = 0.0
     input_spread: float = 1.0
+    relative_error: float = 0.0
+    bias_scale_factor: float = 1.0
+    at_limit: int = 0
+
+
+class OptionsReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator that stands for one of the same name with other options.
+
+    Attributes
+    ----------
+    number, operator, output
+        As in `OperatorReport`.
+    differences
+        Such as ``its dilation_w_factor is 2, the float model's 1``.
+    """
+
+    number: int
+    operator: str
+    output: str
+    differences: tuple[str, ...]
 
 
 class InputReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +301,11 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     flips
         Predictions among them that differ from fp32's.
     evaluated, evaluated_flips
-        How many examples were run on both sides to find those that flip, and how many do.
+        How many examples were run on both sides to find those that flip, and how many do; 0 where nobody looked.
+    classes
+        Whether predictions are read from a row of classes; nothing flips where they are not.
+    output_error
+        Of the output that predictions are read from, as deployed; None where it is not known.
     retrained
         Whether the recipe trains before it quantizes, so that the artifact has other weights on purpose.
     calibrated
@@ -271,8 +316,16 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         Operators that no delegate ran, and those of them that it could have run.
     unmatched
         Operators of the quantized artifact that have no counterpart in the float model, each with why.
+    options
+        Operators that have a counterpart with other options.
+    weighted, unmatched_weighted
+        How many operators multiply by weights, and how many of these have no counterpart.
+    other_outputs
+        How the outputs' sizes differ from the float model's, as a clause; empty if they do not.
     notes
         What could not be looked at, and why.
+    out_of_time
+        What was not looked at because the time was over, each as a noun.
     findings
         Causes, the worst first.
     """
@@ -282,6 +335,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     flips: int
     evaluated: int = 0
     evaluated_flips: int = 0
+    classes: bool = True
+    output_error: TensorError | None = None
     inputs: tuple[InputReport, ...] = ()
     calibration: CalibrationReport | None = None
     retrained: bool = False
@@ -290,10 +345,15 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     operators: tuple[OperatorReport, ...] = ()
     weights: tuple[WeightReport, ...] = ()
     unmatched: tuple[str, ...] = ()
+    options: tuple[OptionsReport, ...] = ()
+    weighted: int = 0
+    unmatched_weighted: int = 0
+    other_outputs: str = ""
     families: tuple[FamilyResult, ...] = ()
     times: tuple[OperatorTime, ...] = ()
     float_times: tuple[OperatorTime, ...] = ()
     undelegated: tuple[str, ...] = ()
     fallen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    out_of_time: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -13,16 +13,24 @@ import numpy as np
 from qbench.diagnose.causes.find import find_causes
 from qbench.diagnose.causes.kernel_causes import fallen_operators
 from qbench.diagnose.causes.operator_evidence import short_name
-from qbench.diagnose.evidence.calibration import calibration_report, input_reports, range_stability
+from qbench.diagnose.evidence.calibration import (
+    LEAST_EXAMPLES,
+    calibration_report,
+    has_ranges,
+    infinite_values,
+    input_reports,
+    range_stability,
+)
 from qbench.diagnose.evidence.examples import chosen_examples, real_inputs
 from qbench.diagnose.evidence.extremes import tensor_extremes
 from qbench.diagnose.evidence.families import family_results
+from qbench.diagnose.evidence.options import options_reports, other_outputs, weighted_operators
 from qbench.diagnose.evidence.times import operator_times
 from qbench.diagnose.evidence.weights import weight_reports
 from qbench.diagnose.matching.match import match_graphs
 from qbench.diagnose.operators.reports import operator_reports
 from qbench.diagnose.records import Diagnosis
-from qbench.errors import QbenchError
+from qbench.errors import DatasetError, OutOfTimeError, QbenchError
 from qbench.models.operators import computations
 from qbench.progress import NoProgress, Progress
 from qbench.runtime.interpreter import open_interpreter
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from qbench.diagnose.matching.match import Matching
     from qbench.models.datasets import Dataset
     from qbench.progress import Report
     from qbench.records import RuntimeOptions, Subject
@@ -44,8 +53,9 @@ _CALIBRATION_EXAMPLES = 128
 _RETRAINED = (
     "what quantizing did to the weights: the recipe trains, and they are held against those of the model before that"
 )
-#: What one run of a worker may take at most.
-_WORKER_S = 120.0
+#: Seconds that matching the graphs, and looking at the calibration set, may take whatever the limit is: what is found by
+#: them costs no run of the artifact, and is judged where nothing else is.
+_OWN_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +113,8 @@ class Effort:
     calibration
         Whether the ranges of the float model are watched on the calibration examples.
     limit_s
-        Seconds after which the operators are left as they are; None for no limit.
+        Seconds after which the operators are left as they are; None for no limit. With one, examples that flip are not
+        searched for where predictions are not known.
     """
 
     examples: int = 256
@@ -111,10 +122,6 @@ class Effort:
     kernels: bool = True
     calibration: bool = True
     limit_s: float | None = None
-
-
-class _OutOfTimeError(QbenchError):
-    """The time that a diagnosis may take is over."""
 
 
 def diagnose(case: Case, effort: Effort | None = None, progress: Progress | None = None) -> Diagnosis:
@@ -163,6 +170,7 @@ class _Study:
             outputs=(self._case.float_output, self._case.output),
             predictions=self._case.predictions,
             options=self._case.options,
+            search=self._effort.limit_s is None,
         )
         inputs = real_inputs(self._case.dataset, self._float_specs, chosen.indices)
         self._add(
@@ -170,12 +178,17 @@ class _Study:
             flips=chosen.flips,
             evaluated=chosen.evaluated,
             evaluated_flips=chosen.evaluated_flips,
+            classes=chosen.classes,
             inputs=input_reports(self._case.dataset, self._specs),
         )
+        self._notes += infinite_values(self._case.dataset)
         self._look_at_delegation()
-        self._look_at_weights()
-        self._look_at_operators(inputs)
         self._look_at_calibration()
+        matching = self._match()
+        if matching is not None:
+            self._look_at_weights(matching)
+            self._look_at_operators(inputs, matching)
+        self._look_at_ranges()
         if self._effort.kernels:
             self._look_at_kernels()
         self._add(notes=tuple(self._notes))
@@ -188,15 +201,27 @@ class _Study:
             fallen=tuple(names[number] for number in fallen_operators(graph, outside)),
         )
 
-    def _look_at_weights(self) -> None:
-        matching = match_graphs(self.model.subgraphs[0], self._float_model.subgraphs[0])
+    def _match(self) -> Matching | None:
+        with self._step("operators and weights", f"matching {self._case.subject.id}", own_s=_OWN_S) as report:
+            return match_graphs(self.model.subgraphs[0], self._float_model.subgraphs[0], check=lambda: report(0, 1))
+        return None
+
+    def _look_at_weights(self, matching: Matching) -> None:
         weights, skipped = weight_reports(self._float_model, self.model, matching.constants)
         self._notes += skipped
-        self._add(weights=weights)
+        weighted, lost = weighted_operators(matching)
+        self._add(
+            weights=weights,
+            options=options_reports(matching),
+            weighted=weighted,
+            unmatched_weighted=lost,
+            other_outputs=other_outputs(matching),
+        )
 
-    def _look_at_operators(self, inputs: tuple[Array, ...]) -> None:
-        with self._step("operators", f"explaining {self._case.subject.id}") as report:
-            operators, unmatched = operator_reports(
+    def _look_at_operators(self, inputs: tuple[Array, ...], matching: Matching) -> None:
+        task = self._progress.task(f"explaining {self._case.subject.id}")
+        with task as report, self._noting("operators"):
+            found = operator_reports(
                 self._case.float_content,
                 self._case.content,
                 inputs,
@@ -204,22 +229,47 @@ class _Study:
                 progress=report,
                 most_flips_alone=self._effort.flips_alone,
                 output=self._case.float_output,
-                limit_s=min(_WORKER_S, self._effort.limit_s or _WORKER_S),
+                matching=matching,
+                end=self._end,
             )
-            self._add(operators=operators, unmatched=unmatched)
+            self._leave(*found.out_of_time)
+            output = self.model.subgraphs[0].outputs[self._case.output]
+            name = self.model.subgraphs[0].tensors[output].name
+            self._add(
+                operators=found.reports,
+                unmatched=found.unmatched,
+                output_error=next((each.cumulative for each in found.reports if each.output == name), None),
+            )
+            if found.out_of_time and found.examples:
+                # Those that flip are the first of them.
+                self._add(examples=found.examples, flips=min(self.diagnosis.flips, found.examples))
 
     def _look_at_calibration(self) -> None:
-        dataset = self._case.dataset
-        if not dataset.calibration_arrays:
+        """The calibration set as it is; of an artifact that has no ranges nobody needs to know."""
+        if not has_ranges(self.model.subgraphs[0]):
             return
-        ranges: dict[str, Array] = {}
-        if self._effort.calibration:
-            with self._step("the calibration's ranges", "watching the calibration") as report:
-                report(0, 1)
-                first = np.arange(min(_CALIBRATION_EXAMPLES, len(next(iter(dataset.calibration_arrays.values())))))
-                inputs = real_inputs(dataset, self._float_specs, first, calibration=True)
-                ranges = tensor_extremes(self._case.float_content, inputs, self._case.options)
-        self._add(calibration=calibration_report(dataset, range_stability(ranges)))
+        with self._step("the calibration set", "looking at the calibration", own_s=_OWN_S) as report:
+            found = calibration_report(
+                self._case.dataset, near_copies=self._effort.calibration, check=lambda: report(0, 1)
+            )
+            self._add(calibration=found)
+
+    def _look_at_ranges(self) -> None:
+        """The float model's ranges on the calibration examples."""
+        dataset, found = self._case.dataset, self.diagnosis.calibration
+        if found is None or not self._effort.calibration:
+            return
+        with self._step("the calibration's ranges", "watching the calibration") as report:
+            report(0, 1)
+            if found.examples < LEAST_EXAMPLES:
+                raise DatasetError(
+                    f"found {found.examples} calibration example, expected some hundred: there are no two halves of it "
+                    "to hold against each other"
+                )
+            first = np.arange(min(_CALIBRATION_EXAMPLES, found.examples))
+            inputs = real_inputs(dataset, self._float_specs, first, calibration=True)
+            extremes = tensor_extremes(self._case.float_content, inputs, self._case.options)
+            self._add(calibration=msgspec.structs.replace(found, ranges=range_stability(extremes)))
 
     def _look_at_kernels(self) -> None:
         case = self._case
@@ -236,17 +286,25 @@ class _Study:
             self._add(times=timed.times, float_times=timed.float_times)
 
     @contextmanager
-    def _step(self, what: str, doing: str) -> Iterator[Report]:
-        """One step: with progress, up to the limit, and with a note in place of what went wrong."""
+    def _step(self, what: str, doing: str, *, own_s: float = 0.0) -> Iterator[Report]:
+        """One step: with progress, up to the limit or for `own_s` seconds, and with a note of what went wrong."""
+        end = None if self._end is None else max(self._end, time.monotonic() + own_s)
         with self._progress.task(doing) as report, self._noting(what):
-            yield _until(self._end, report)
+            yield _until(end, report)
 
     @contextmanager
     def _noting(self, what: str) -> Iterator[None]:
         try:
             yield
+        except OutOfTimeError:
+            self._leave(what)
         except QbenchError as error:
             self._notes.append(f"{what}: {error}")
+
+    def _leave(self, *what: str) -> None:
+        """Say that there was no time for it."""
+        self._notes += [f"{each}: there was no more time for it" for each in what]
+        self._add(out_of_time=(*self.diagnosis.out_of_time, *what))
 
     def _add(self, **fields: Any) -> None:
         self.diagnosis = msgspec.structs.replace(self.diagnosis, **fields)
@@ -259,7 +317,7 @@ def _until(end: float | None, report: Report) -> Report:
 
     def telling(done: int, total: int, doing: str = "") -> None:
         if time.monotonic() > end:
-            raise _OutOfTimeError("there was no more time for it")
+            raise OutOfTimeError("there was no more time for it")
         report(done, total, doing)
 
     return telling

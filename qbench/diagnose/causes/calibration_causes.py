@@ -25,8 +25,15 @@ _CLIPPED = 0.01
 _MOVED, _CONSTANT = 0.5, 0.5
 
 
-def differing_calibration(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Finding]:
-    """Calibration, or what the input's range says of it, that is not of the kind of what is evaluated."""
+def differing_calibration(diagnosis: Diagnosis, graph: Subgraph, *, is_everywhere: bool = False) -> Iterator[Finding]:
+    """Calibration, or what the input's range says of it, that is not of the kind of what is evaluated.
+
+    Parameters
+    ----------
+    is_everywhere
+        Whether the ranges of most operators do not fit either. Where neither they nor the input's range show it, the
+        difference is worth knowing and explains nothing.
+    """
     report = diagnosis.calibration
     blamed = False
     for each in diagnosis.inputs:
@@ -38,7 +45,7 @@ def differing_calibration(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Fin
             yield Finding(
                 cause="calibration differs",
                 where=f"the calibration of input {each.name!r}",
-                severity=MODEL_WIDE,
+                severity=MODEL_WIDE if is_everywhere or is_far_off(each) else _MILD,
                 evidence=clause,
                 advice="calibrate on some hundred training examples that went through the same preprocessing as those "
                 "that are evaluated",

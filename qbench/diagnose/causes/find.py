@@ -7,31 +7,35 @@ it from those before.
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from qbench.diagnose.causes.calibration_causes import MODEL_WIDE, differing_calibration, is_far_off, poor_calibration
+from qbench.diagnose.causes.graph_causes import another_model, not_finite_values
 from qbench.diagnose.causes.kernel_causes import differing_kernels, off_the_delegate, slow_operators
 from qbench.diagnose.causes.operator_causes import misrepresents, operator_findings
-from qbench.diagnose.causes.operator_evidence import Operator, named, short_name
+from qbench.diagnose.causes.operator_evidence import Operator
 from qbench.diagnose.records import Finding, OperatorReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from qbench.diagnose.records import Diagnosis, WeightReport
+    from qbench.diagnose.records import CauseName, Diagnosis, WeightReport
     from qbench.tflite.graph import Subgraph
 
-_NOT_FINITE = 1.0
 #: What a model-wide cause leaves of the severity of what it explains.
 _EXPLAINED = 0.5
 #: Share of all operators from which on the same finding at each of them is one of the model.
 _MANY = 0.5
-#: What can be said of an artifact whose weights are those of a model that was trained further: not its errors.
-_OF_RANGES = frozenset({"saturation", "zero point", "range too wide"})
 _LEAST_MANY = 4
+#: What can be said of an artifact whose weights are those of a model that was trained further: not its errors.
+_OF_RANGES: frozenset[CauseName] = frozenset({"saturation", "zero point", "range too wide"})
+_CLIPPING: frozenset[CauseName] = frozenset({"saturation", "zero point"})
+_OTHER_WEIGHTS: frozenset[CauseName] = frozenset({"weights differ"})
+#: How many times the damage of what it is fed, and how much more, an operator may do without being blamed for it.
+_OWN, _LEAST_OWN = 2.0, 0.005
 
 
 def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
@@ -44,14 +48,20 @@ def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
     graph
         The quantized artifact's main subgraph: which operator reads what, and what its tensors can represent.
     """
-    not_finite = [*_not_finite(diagnosis)]
-    model_wide = [*differing_calibration(diagnosis, graph)]
-    operators = [*_operators(diagnosis, graph)]
-    of_operators = [finding for operator in operators for finding in operator_findings(operator)]
+    operators, excused = _operators(diagnosis, graph)
+    of_operators = [
+        finding
+        for operator in operators
+        for finding in operator_findings(operator, is_excused=operator.report in excused)
+    ]
     if diagnosis.retrained:
         of_operators = [finding for finding in of_operators if finding.cause in _OF_RANGES]
+    ill_ranged = _places(of_operators, _OF_RANGES)
+    is_everywhere = ill_ranged >= max(_LEAST_MANY, _MANY * len(operators))
+    not_finite = [*not_finite_values(diagnosis)]
+    model_wide = [*another_model(diagnosis), *differing_calibration(diagnosis, graph, is_everywhere=is_everywhere)]
     explained = any(finding.severity >= MODEL_WIDE for finding in (*not_finite, *model_wide))
-    if not explained and (everywhere := [*_everywhere(of_operators, len(operators))]):
+    if not explained and (everywhere := [*_everywhere(of_operators, len(operators), diagnosis)]):
         model_wide += everywhere
         explained = True
     if explained:
@@ -66,42 +76,20 @@ def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: -finding.severity))
 
 
-def _not_finite(diagnosis: Diagnosis) -> Iterator[Finding]:
-    """The first operator that gives NaN or infinity: those behind it only hand it on."""
-    for report in diagnosis.operators:
-        errors = [error for error in (report.isolated, report.cumulative) if error is not None]
-        count = max((error.not_finite for error in errors), default=0)
-        floats = max((error.float_not_finite for error in errors), default=0)
-        if floats:
-            yield Finding(
-                cause="not finite",
-                where=f"the float model's {short_name(report.float_output)!r}",
-                severity=_NOT_FINITE,
-                evidence=f"{floats} values are NaN or infinite in the float model itself",
-                advice="repair the float model first: nothing can be compared with such values",
-            )
-            return
-        if count:
-            yield Finding(
-                cause="not finite",
-                where=named(report),
-                severity=_NOT_FINITE,
-                evidence=f"{count} of its values are NaN or infinite, and the float model's are not",
-                advice="look for NaN or infinity in its weights, for a scale of 0, and for float16 values above 65504",
-            )
-            return
+def _operators(diagnosis: Diagnosis, graph: Subgraph) -> tuple[list[Operator], list[OperatorReport]]:
+    """The operators in order, each with what is known of it; and those whose own error is that of what they are fed.
 
-
-def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
-    """The operators in order, each with what is known of it and of what it reads."""
+    Who reads what another represents badly gives what is wrong: that is the other's damage, as long as it is no more
+    than a few times what the other does alone.
+    """
     per_channel = {weights.operator for weights in diagnosis.weights if not weights.per_tensor}
-    bad_tensors: set[int] = set()
-    if any(is_far_off(each) for each in diagnosis.inputs):
-        bad_tensors.update(graph.inputs)
+    options = {each.number: each.differences for each in diagnosis.options}
+    far_off = set(graph.inputs) if any(is_far_off(each) for each in diagnosis.inputs) else set()
+    operators: list[Operator] = []
+    excused: list[OperatorReport] = []
+    misrepresenting: dict[int, int] = {}
     for report in _reports(diagnosis, graph):
-        in_graph = graph.operators[report.number]
-        outputs = [index for index in in_graph.outputs if index >= 0]
-        index = next((each for each in outputs if graph.tensors[each].name == report.output), outputs[0])
+        index = _output(report, graph)
         weights = tuple(each for each in diagnosis.weights if each.number == report.number)
         operator = Operator(
             report=report,
@@ -109,12 +97,28 @@ def _operators(diagnosis: Diagnosis, graph: Subgraph) -> Iterator[Operator]:
             output=graph.tensors[index],
             examples=diagnosis.examples,
             flip_rate=_flip_rate(diagnosis, report.flips_alone or 0),
-            fed_badly=not bad_tensors.isdisjoint(in_graph.inputs),
             alone_per_tensor=any(each.per_tensor and each.operator in per_channel for each in weights),
+            options=options.get(report.number, ()),
         )
+        read = graph.operators[report.number].inputs
+        feeders = [misrepresenting[each] for each in read if each in misrepresenting]
+        worst = max(feeders, key=lambda place: operators[place].damage, default=None)
+        if not far_off.isdisjoint(read):
+            excused.append(report)
+        elif worst is not None and operator.damage <= _OWN * operators[worst].damage + _LEAST_OWN:
+            excused.append(report)
+            inherited = max(operators[worst].inherited, operator.damage)
+            operators[worst] = dataclasses.replace(operators[worst], inherited=inherited)
         if misrepresents(operator):
-            bad_tensors.add(index)
-        yield operator
+            misrepresenting[index] = len(operators)
+        operators.append(operator)
+    return operators, excused
+
+
+def _output(report: OperatorReport, graph: Subgraph) -> int:
+    """The tensor that a report is of."""
+    outputs = [index for index in graph.operators[report.number].outputs if index >= 0]
+    return next((each for each in outputs if graph.tensors[each].name == report.output), outputs[0])
 
 
 def _flip_rate(diagnosis: Diagnosis, flips_alone: int) -> float:
@@ -152,12 +156,15 @@ def _unobserved(weights: WeightReport, graph: Subgraph) -> OperatorReport:
     )
 
 
-def _everywhere(findings: list[Finding], operators: int) -> Iterator[Finding]:
+def _places(findings: list[Finding], causes: Collection[CauseName]) -> int:
+    """At how many operators one of the causes was found."""
+    return len({finding.where for finding in findings if finding.cause in causes})
+
+
+def _everywhere(findings: list[Finding], operators: int, diagnosis: Diagnosis) -> Iterator[Finding]:
     """One finding of the model in place of the same at most of its operators."""
-    count = Counter(finding.cause for finding in findings)
-    clipped = count["saturation"] + count["zero point"]
-    least = max(_LEAST_MANY, _MANY * operators)
-    if clipped >= least:
+    clipped = _places(findings, _CLIPPING)
+    if clipped >= max(_LEAST_MANY, _MANY * operators):
         yield Finding(
             cause="calibration differs",
             where="the model's ranges",
@@ -165,12 +172,14 @@ def _everywhere(findings: list[Finding], operators: int) -> Iterator[Finding]:
             evidence=f"{clipped} of {operators} outputs clip evaluation values",
             advice="calibrate again: the examples that set these ranges were fewer than it takes, or of another kind",
         )
-    if count["weights differ"] >= least:
+    others = _places(findings, _OTHER_WEIGHTS)
+    weighted = len({weights.number for weights in diagnosis.weights})
+    if others >= max(_LEAST_MANY, _MANY * weighted) or 1 < weighted == others:
         yield Finding(
             cause="weights differ",
             where="the model's weights",
             severity=MODEL_WIDE,
-            evidence=f"the weights of {count['weights differ']} of {operators} operators are not the float model's",
+            evidence=f"the weights of {others} of {weighted} operators are not the float model's",
             advice="compare with the float model that the artifact was made of; after pruning or quantization-aware "
             "training that is the fine-tuned one",
         )

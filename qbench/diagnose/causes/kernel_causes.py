@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qbench.diagnose.records import Diagnosis, OperatorReport
     from qbench.tflite.graph import Subgraph
 
-_OFF_DELEGATE, _KERNELS, _SLOW = 0.3, 0.25, 0.1
+_OFF_DELEGATE, _KERNELS, _SLOW = 0.25, 0.25, 0.1
 #: Share of the examples that other kernels may flip before that is worth a word.
 _KERNEL_FLIPS = 0.01
 #: An operator is slow if it takes this many times as long as the float one, and this share of an invoke.
@@ -22,6 +22,7 @@ _SLOWER, _SHARE = 2.0, 0.2
 _MOST_NAMES = 3
 #: What XNNPACK runs in int8, of the operators that a network spends its time in.
 _INT8 = "int8"
+_INT16 = " int16"
 _TAKEN = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "ADD", "MUL", "MEAN"})
 
 
@@ -73,6 +74,11 @@ def differing_kernels(diagnosis: Diagnosis) -> Iterator[Finding]:
 def slow_operators(diagnosis: Diagnosis) -> Iterator[Finding]:
     """Operators that quantizing made slower, and that matter."""
     total = sum(each.nanoseconds for each in diagnosis.times)
+    if _is_left_to_itself(diagnosis):
+        float_total = sum(each.nanoseconds for each in diagnosis.float_times)
+        if total > _SLOWER * float_total > 0:
+            yield _slow_model(total / float_total)
+        return
     times = {each.number: each for each in diagnosis.times if each.number >= 0}
     float_times = {each.number: each for each in diagnosis.float_times if each.number >= 0}
     for report in diagnosis.operators:
@@ -82,6 +88,23 @@ def slow_operators(diagnosis: Diagnosis) -> Iterator[Finding]:
         unsure_ns = time.resolution_ns + _SLOWER * float_time.resolution_ns
         if time.nanoseconds > _SLOWER * float_time.nanoseconds + unsure_ns:
             yield _slow_finding(report, time.nanoseconds, float_time.nanoseconds, total, time.kernel)
+
+
+def _is_left_to_itself(diagnosis: Diagnosis) -> bool:
+    """Whether activations have 16 bits and no delegate runs any operator: XNNPACK has no such kernels."""
+    int16 = any(_INT16 in report.operator for report in diagnosis.operators)
+    return int16 and not any(time.delegated for time in diagnosis.times)
+
+
+def _slow_model(times_as_long: float) -> Finding:
+    return Finding(
+        cause="slow operator",
+        where="the model",
+        severity=_SLOW,
+        evidence=f"it takes {times_as_long:.2g} times as long as in float: no operator runs in the delegate, which has "
+        "no kernels for activations of 16 bits",
+        advice="keep 16 bits where 8 bits cost accuracy, and the rest in int8; or weights alone in 8 bits (dynamic)",
+    )
 
 
 def _slow_finding(report: OperatorReport, ns: float, float_ns: float, total: float, kernel: str) -> Finding:

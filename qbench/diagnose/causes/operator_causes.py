@@ -7,26 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qbench.diagnose.causes.operator_evidence import represented, short_name
+from qbench.diagnose.causes.operator_evidence import ELSEWHERE, is_offset, off_by, represented
+from qbench.diagnose.causes.weight_causes import weight_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qbench.diagnose.causes.operator_evidence import Operator
-    from qbench.diagnose.records import Finding
+    from qbench.diagnose.records import Finding, TensorError
     from qbench.tflite.graph import Tensor
 
-#: Steps of root mean square error of stored weights: rounding leaves 0.289, a method that clips them below 1.
-_WEIGHT_STEPS = 1.0
-#: A channel that keeps less than this of its weights is lost: 20 dB is an error of a tenth.
-_CHANNEL_DB = 20.0
-#: What well rounded weights keep at least in 8 bits; 4 bits keep less.
-_COARSE_DB = 30.0
-#: Largest weight over the middle one. Trained layers have up to 10; beyond, the others share a few steps.
-_INPUT_SPREAD = 20.0
 #: Shares of values beyond an output's range: one that matters if the operator does damage, one that always does.
 #: Calibration leaves a few of the evaluation's extremes outside.
 _SATURATED, _MUCH_SATURATED = 0.001, 0.01
+#: Share of the squared error that clipped values have, from which on clipping is to blame for it.
+_OF_ERROR = 0.5
 #: How far a range lies from where the values are, as a share of its steps, before that is called a shift.
 _SHIFTED = 0.05
 #: Share of the range in use: below it a quarter of the steps, two bits, is never stored.
@@ -35,21 +30,30 @@ _RANGE_USE = 0.25
 _DEAD = 0.05
 #: Of fewer examples a channel may be one value by chance.
 _DEAD_EXAMPLES = 32
+#: Fewer examples say little of where values reach.
+_FEW = 16
 #: An error that is the same everywhere is an offset: a mean of about a step and more, with little around it.
 _OFFSET_STEPS, _AROUND_OFFSET = 0.9, 0.75
 
 #: Operators whose output's scale the specification sets, whatever the values are.
 _FIXED = frozenset({"SOFTMAX", "LOGISTIC", "TANH", "LOG_SOFTMAX", "L2_NORMALIZATION"})
 
-_ELSEWHERE = "keep the operator in 16 bits or in float"
+#: What has 0 for its zero point by the specification.
+_SYMMETRIC = "int16"
 
 
-def operator_findings(operator: Operator) -> list[Finding]:
-    """Causes at one operator; what weights and ranges explain is not said again as an error of the operator."""
+def operator_findings(operator: Operator, *, is_excused: bool = False) -> list[Finding]:
+    """Causes at one operator; what weights and ranges explain is not said again as an error of the operator.
+
+    Parameters
+    ----------
+    is_excused
+        Whether its own error is that of what it is fed.
+    """
     if operator.error is not None and operator.error.not_finite:
         return []  # Nothing can be said of what is no number; that it is none is said elsewhere.
-    found = [*_of_weights(operator), *_of_range(operator)]
-    if not found and not operator.fed_badly:
+    found = [*_of_options(operator), *weight_findings(operator), *_of_range(operator)]
+    if not found and not is_excused:
         found = [*_of_operator(operator)]
     return found
 
@@ -59,45 +63,13 @@ def misrepresents(operator: Operator) -> bool:
     return any(True for _ in _of_range(operator))
 
 
-def _of_weights(operator: Operator) -> Iterator[Finding]:
-    for weights in operator.weights:
-        if weights.rmse_in_steps > _WEIGHT_STEPS:
-            offset = abs(weights.mean_error_in_steps) > weights.rmse_in_steps / 2
-            kind = f", by {weights.mean_error_in_steps:+.1f} on average: a zero point or a bias" if offset else ""
-            yield operator.finding(
-                "weights differ",
-                f"{short_name(weights.weights)!r} is {weights.rmse_in_steps:.3g} steps (rms) and up to "
-                f"{weights.max_error_in_steps:.3g} from the float weights{kind}; rounding alone leaves 0.29",
-                "convert again from this float model; if that repeats it, compare the scale of these weights with "
-                "the largest of them, divided by 127",
-            )
-        lost = weights.worst_channel_sqnr_db
-        if weights.per_tensor and (operator.alone_per_tensor or (lost is not None and lost < _CHANNEL_DB)):
-            yield operator.finding(
-                "weights per tensor",
-                f"its channels share one scale, the largest of them is {weights.channel_spread:.3g} times the middle "
-                f"one{'' if lost is None else f', and the channel that loses most keeps {lost:.0f} dB'}",
-                "quantize its weights per channel; where that cannot be, equalize the channels or keep it in float",
-            )
-        if not operator.hurts:
-            continue
-        if weights.input_spread > _INPUT_SPREAD:
-            yield operator.finding(
-                "unequal channels",
-                f"one input channel is weighed {weights.input_spread:.3g} times as much as the middle one and leaves "
-                f"the others few steps{_off_by(operator)}",
-                "scale that channel down here and up in the operator before it (cross-layer equalization), or "
-                f"{_ELSEWHERE}",
-            )
-        elif (
-            lost is not None and lost < _COARSE_DB and not weights.per_tensor and weights.rmse_in_steps <= _WEIGHT_STEPS
-        ):
-            yield operator.finding(
-                "coarse weights",
-                f"its weights are rounded well, to {weights.operator.rpartition(' ')[2]}, and the channel that loses "
-                f"most keeps {lost:.0f} dB of them{_off_by(operator)}",
-                "give its weights more bits, smaller blocks, or a scale for each channel",
-            )
+def _of_options(operator: Operator) -> Iterator[Finding]:
+    if operator.options:
+        yield operator.finding(
+            "options differ",
+            "; ".join(operator.options),
+            "convert again from this float model; if that repeats it, compare what was exported with what was trained",
+        )
 
 
 def _of_range(operator: Operator) -> Iterator[Finding]:
@@ -113,7 +85,7 @@ def _of_range(operator: Operator) -> Iterator[Finding]:
             f"{floats}: wide enough, and {shift:+d} steps off; {error.saturated:.1%} of the values are clipped",
             f"the zero point {right} holds them all; convert again, or look at what set this one",
         )
-    elif error.saturated > (_SATURATED if operator.hurts else _MUCH_SATURATED):
+    elif _is_saturated(operator, error):
         yield operator.finding(
             "saturation",
             f"{floats}; {error.saturated:.1%} of the values are clipped",
@@ -121,15 +93,32 @@ def _of_range(operator: Operator) -> Iterator[Finding]:
             "percentile",
         )
     elif error.range_use is not None and error.range_use < _RANGE_USE and not _is_free(operator):
+        used = f"{floats}: {error.range_use:.1%} of it is in use"
+        if is_offset(error):
+            middle = (error.float_low + error.float_high) / 2
+            yield operator.finding(
+                "range too wide",
+                f"{used}, for zero has to be in it",
+                f"subtract the offset of about {middle:.4g} from what the model gives, and add it afterwards; or keep "
+                "the operator in 16 bits or in float",
+            )
+            return
         yield operator.finding(
-            "range too wide",
-            f"{floats}: {error.range_use:.1%} of it is in use",
-            "take outliers out of the calibration examples, or calibrate by percentile or mse",
+            "range too wide", used, "take outliers out of the calibration examples, or calibrate by percentile or mse"
         )
+
+
+def _is_saturated(operator: Operator, error: TensorError) -> bool:
+    """Whether values are clipped, and that is what the error is."""
+    if error.saturated_error is not None and error.saturated_error < _OF_ERROR:
+        return False
+    return error.saturated > (_SATURATED if operator.hurts else _MUCH_SATURATED)
 
 
 def _shift(output: Tensor, low: float, high: float) -> int:
     """Steps that the output's range lies from where it would hold all values; 0 if it lies well, or is too narrow."""
+    if output.dtype == _SYMMETRIC:
+        return 0
     scale, limits = float(output.scales[0]), np.iinfo(output.dtype)
     lowest, highest = (round(min(low, 0.0) / scale), round(max(high, 0.0) / scale))
     steps = int(limits.max) - int(limits.min)
@@ -164,26 +153,27 @@ def _of_operator(operator: Operator) -> Iterator[Finding]:
             "dead channels",
             f"{error.dead_channels} of {error.channels} channels give one value, whatever the example, and vary in "
             "the float model",
-            f"their values are smaller than a step: equalize the channels, or {_ELSEWHERE}",
+            f"their values are smaller than a step: equalize the channels, or {ELSEWHERE}",
         )
     elif operator.hurts:
         yield operator.finding(
             "operator error",
-            f"neither its weights nor its range say why{_off_by(operator)}",
-            f"{_ELSEWHERE}; `qbench conform` holds its kernel against the specification",
+            f"neither its weights nor its range say why{off_by(operator)}{_others(operator)}",
+            f"{ELSEWHERE}; `qbench conform` holds its kernel against the specification",
         )
 
 
-def _off_by(operator: Operator) -> str:
-    """How large its own error is, as the end of a sentence."""
-    error = operator.report.isolated
-    if error is None or error.sqnr_db is None:
-        return ""
-    steps = f"{error.rmse_in_steps:.3g} steps (rms), " if error.rmse_in_steps is not None else ""
-    return f"; fed what the float model has, its output is off by {steps}{error.sqnr_db:.0f} dB below the values"
-
-
 def _is_free(operator: Operator) -> bool:
-    """Whether a wide range says nothing: the specification sets it, or its 65,536 steps are more than enough."""
+    """Whether a wide range says nothing.
+
+    The specification sets it, its 65,536 steps are more than enough, or few examples do not reach its ends.
+    """
     name, _, _ = operator.report.operator.partition(" ")
-    return name in _FIXED or operator.output.dtype == "int16"
+    return name in _FIXED or operator.output.dtype == "int16" or operator.examples < _FEW
+
+
+def _others(operator: Operator) -> str:
+    """Who else may be meant, as the end of a sentence."""
+    if not operator.together:
+        return ""
+    return f"; it was run {operator.report.note.partition(';')[0]}, of which nothing is known: it may be one of these"

@@ -1,4 +1,4 @@
-"""Quantized weights of an artifact against the float model's: what storing them lost, whatever they then compute."""
+"""Weights and biases of an artifact against the float model's: what storing them lost, whatever they then compute."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qbench.diagnose.evidence.biases import BIAS_DTYPES, Bias, bias_of
 from qbench.diagnose.records import WeightReport
 
 if TYPE_CHECKING:
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 #: are apart: a depthwise convolution has one input channel for each output channel.
 _CHANNEL_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0, "CONV_3D": 4, "DEPTHWISE_CONV_2D": 3}
 _INPUT_AXIS = {"CONV_2D": 3, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 3, "CONV_3D": 3}
+_FLOAT = frozenset({"float16", "float32"})
+#: The smallest number above 0 of float16: what lies closer to 0 is lost in it whatever it is.
+_FLOAT16_STEP = 2.0**-24
 
 
 def weight_reports(
     float_model: Model, model: Model, constants: Mapping[int, Iterable[tuple[int, int]]]
 ) -> tuple[tuple[WeightReport, ...], tuple[str, ...]]:
-    """Compare every quantized constant with the float one that it stands for.
+    """Compare every constant of real values with the float one that it stands for.
 
     Parameters
     ----------
@@ -40,11 +44,13 @@ def weight_reports(
     for number, pairs in sorted(constants.items()):
         for index, float_index in pairs:
             tensor, float_tensor = _stored(graph, index), floats.tensors[float_index]
-            real = tensor is not None and tensor.scales.size and float_tensor.dtype == "float32"
-            if tensor is None or not real or float_tensor.data is None:
+            if tensor is None or float_tensor.dtype != "float32" or float_tensor.data is None:
+                continue
+            bias = bias_of(graph, number, index) if tensor.dtype in BIAS_DTYPES else None
+            if bias is None and not tensor.scales.size and tensor.dtype not in _FLOAT:
                 continue
             try:
-                reports.append(_report(graph.operators[number].name, number, tensor, float_tensor))
+                reports.append(_report(graph.operators[number].name, number, (tensor, float_tensor), bias))
             except ValueError as error:
                 skipped.append(f"{tensor.name!r} cannot be compared with the float weights: {error}")
     return tuple(reports), tuple(skipped)
@@ -60,7 +66,7 @@ def _stored(graph: Subgraph, index: int) -> Tensor | None:
     return None
 
 
-def _report(operator: str, number: int, tensor: Tensor, float_tensor: Tensor) -> WeightReport:
+def _report(operator: str, number: int, tensors: tuple[Tensor, Tensor], bias: Bias | None) -> WeightReport:
     """One pair.
 
     Raises
@@ -68,17 +74,16 @@ def _report(operator: str, number: int, tensor: Tensor, float_tensor: Tensor) ->
     ValueError
         If their shapes differ, or the constant or its parameters cannot be read.
     """
+    tensor, float_tensor = tensors
     stored, real = tensor.constant(), float_tensor.constant()
     assert stored is not None and real is not None  # noqa: S101, PT018 - the caller looked
     if stored.shape != real.shape:
         raise ValueError(f"its shape is {stored.shape}, theirs {real.shape}")
-    scales = _along_axis(tensor.scales, tensor, stored.shape)
-    # Biases are int32 and int64, of which the runtime's int8 arithmetic has no parameters: float64 holds them all.
-    difference = (stored - _along_axis(tensor.zero_points, tensor, stored.shape)) * scales - real
-    steps = difference / scales
+    difference, steps = _apart(tensor, stored, real, bias)
     channels = _channels(real, _CHANNEL_AXIS.get(operator, tensor.quantized_dimension))
     ranges = np.abs(channels).max(axis=1)
     is_weight = operator in _CHANNEL_AXIS and real.ndim > 1
+    is_quantized = stored.dtype.kind != "f"
     return WeightReport(
         number=number,
         operator=f"{operator} {tensor.dtype}",
@@ -88,10 +93,33 @@ def _report(operator: str, number: int, tensor: Tensor, float_tensor: Tensor) ->
         mean_error_in_steps=float(np.mean(steps)),
         max_error_in_steps=float(np.abs(steps).max()),
         worst_channel_sqnr_db=_worst_sqnr(channels, _channels(difference, _CHANNEL_AXIS.get(operator, 0))),
-        per_tensor=is_weight and tensor.scales.size == 1 and len(ranges) > 1,
+        per_tensor=is_weight and is_quantized and tensor.scales.size == 1 and len(ranges) > 1,
         channel_spread=_over_median(ranges) if is_weight else 1.0,
-        input_spread=_input_spread(operator, real) if is_weight else 1.0,
+        input_spread=_input_spread(operator, real) if is_weight and is_quantized else 1.0,
+        relative_error=_relative(difference, real),
+        bias_scale_factor=bias.scale_factor if bias is not None else 1.0,
+        at_limit=int(np.count_nonzero(bias.at_limit(stored, real))) if bias is not None else 0,
     )
+
+
+def _apart(tensor: Tensor, stored: Array, real: Array, bias: Bias | None) -> tuple[Array, Array]:
+    """How far stored values are from the float ones: as real values, and in steps."""
+    if stored.dtype.kind == "f":
+        difference = stored.astype(np.float64) - real
+        difference[np.abs(difference) <= _FLOAT16_STEP] = 0.0
+        return difference, np.zeros_like(difference)
+    if bias is not None:
+        return bias.apart(stored, real)
+    scales = _along_axis(tensor.scales, tensor, stored.shape)
+    difference = (stored - _along_axis(tensor.zero_points, tensor, stored.shape)) * scales - real
+    return difference, difference / scales
+
+
+def _relative(difference: Array, real: Array) -> float:
+    norm, apart = float(np.linalg.norm(real)), float(np.linalg.norm(difference))
+    if not apart:
+        return 0.0
+    return apart / norm if norm else 1.0
 
 
 def _channels(values: Array, axis: int) -> Array:

@@ -170,7 +170,8 @@ class TestOrder:
 
     def test_a_calibration_of_another_kind_is_above_all_that_it_explains(self):
         operators = with_operator(report(1, saturated=0.9, float_high=99.0, flips_alone=EXAMPLES))
-        found = find_causes(diagnosis(operators=operators, inputs=(fed(calibration_high=255.0),)), chain())
+        given = fed(calibration_high=255.0, represents_high=255.0)
+        found = find_causes(diagnosis(operators=operators, inputs=(given,)), chain())
         assert [each.cause for each in found] == ["calibration differs", "saturation"]
         assert found[0].severity > 2 * found[1].severity - 1e-9
 

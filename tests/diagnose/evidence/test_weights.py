@@ -16,8 +16,9 @@ def reports(content, float_content):
     model, floats = read_model(content), read_model(float_content)
     found, skipped = weight_reports(floats, model, match_graphs(model.subgraphs[0], floats.subgraphs[0]).constants)
     assert skipped == ()
-    return [each for each in found if not each.operator.endswith(("int32", "int64"))], [
-        each for each in found if each.operator.endswith(("int32", "int64"))
+    biases = ("int32", "int64", "float32")
+    return [each for each in found if not each.operator.endswith(biases)], [
+        each for each in found if each.operator.endswith(biases)
     ]
 
 
