@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from qbench.errors import NotFloatError, NothingQuantizedError, QbenchWarning, WeightsLostError
+from qbench.errors import ArtifactError, NotFloatError, NothingQuantizedError, QbenchWarning, WeightsLostError
 from qbench.models.operators import DTYPE_BITS, is_float_dtype, is_moving, is_quantized_dtype
 
 if TYPE_CHECKING:
@@ -125,15 +125,23 @@ def warn_of_saturated_biases(structure: Structure, name: str) -> None:
     ----------
     name
         The artifact, as the user knows it.
+
+    Raises
+    ------
+    ArtifactError
+        If there are any and the user's filter makes warnings errors: that artifact's alone, not the run's.
     """
-    if structure.saturated_biases:
-        warnings.warn(
-            f"{name}: found the end of an int32's range in the bias {_enumerate(structure.saturated_biases)}, expected "
-            "values that fit: what these channels give is wrong, whatever the example; a weight scale is too small for "
-            "its bias, as where pruning left only zeros: convert again with a larger scale, or without these channels",
-            QbenchWarning,
-            stacklevel=2,
-        )
+    if not structure.saturated_biases:
+        return
+    said = (
+        f"{name}: found the end of an int32's range in the bias {_enumerate(structure.saturated_biases)}, expected "
+        "values that fit: what these channels give is wrong, whatever the example; a weight scale is too small for "
+        "its bias, as where pruning left only zeros: convert again with a larger scale, or without these channels"
+    )
+    try:
+        warnings.warn(said, QbenchWarning, stacklevel=2)
+    except QbenchWarning as warning:
+        raise ArtifactError(said) from warning
 
 
 def _is_reduced(dtype: str) -> bool:

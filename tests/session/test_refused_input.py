@@ -62,6 +62,14 @@ def test_a_bias_that_did_not_fit_is_a_warning_and_judged(accepted: Lab):
     assert of(inventory.verdicts, INT8, "accuracy").verdict is Verdict.FAIL
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_bias_that_did_not_fit_is_an_error_where_warnings_are(accepted: Lab):
+    accepted.source("int8", zoo.saturated_bias())
+    verdict = of(accepted.gate().verdicts, INT8, "accuracy")
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason.startswith("tiny-int8: found the end of an int32's range")
+
+
 def test_an_fp32_that_is_not_float(lab: Lab):
     lab.source("fp32", zoo.dense_int8())
     verdict = of(lab.gate().verdicts, FP32, "size")
