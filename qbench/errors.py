@@ -16,6 +16,7 @@
     │   ├── WorkerTimeoutError       it did not answer within its time limit
     │   └── WorkerPythonError        the Python to run it in cannot be used, or not be built
     ├── MeasurementError       a measurement has no usable value (NaN, wrong shape, no samples)
+    ├── OutOfTimeError         the time that some work may take is over
     ├── UnspecifiedError       what an operator is given has no result by the int8 specification
     └── BaselineError          baselines/ cannot be read or must not be written
         ├── BaselineFormatError      damaged, or of a version this qbench does not know
@@ -128,6 +129,10 @@ class WorkerPythonError(WorkerError):
 
 class MeasurementError(QbenchError):
     """A measurement has no usable value."""
+
+
+class OutOfTimeError(QbenchError):
+    """The time that some work may take is over."""
 
 
 class UnspecifiedError(QbenchError, ValueError):

@@ -28,7 +28,7 @@ from qbench.diagnose.evidence.options import options_reports, other_outputs, wei
 from qbench.diagnose.evidence.times import operator_times
 from qbench.diagnose.evidence.weights import weight_reports
 from qbench.diagnose.matching.match import match_graphs
-from qbench.diagnose.operators.reports import operator_reports
+from qbench.diagnose.operators.reports import Limits, operator_reports
 from qbench.diagnose.records import Diagnosis
 from qbench.errors import DatasetError, OutOfTimeError, QbenchError
 from qbench.models.operators import computations
@@ -53,8 +53,8 @@ _CALIBRATION_EXAMPLES = 128
 _RETRAINED = (
     "what quantizing did to the weights: the recipe trains, and they are held against those of the model before that"
 )
-#: Seconds that matching the graphs, and looking at the calibration set, may take whatever the limit is: what is found by
-#: them costs no run of the artifact, and is judged where nothing else is.
+#: Seconds that matching the graphs, and looking at the calibration set, may take whatever the limit is: they cost no
+#: run of the artifact, and what they find is judged where nothing else is.
 _OWN_S = 3.0
 
 
@@ -184,10 +184,7 @@ class _Study:
         self._notes += infinite_values(self._case.dataset)
         self._look_at_delegation()
         self._look_at_calibration()
-        matching = self._match()
-        if matching is not None:
-            self._look_at_weights(matching)
-            self._look_at_operators(inputs, matching)
+        self._look_inside(inputs)
         self._look_at_ranges()
         if self._effort.kernels:
             self._look_at_kernels()
@@ -201,10 +198,14 @@ class _Study:
             fallen=tuple(names[number] for number in fallen_operators(graph, outside)),
         )
 
-    def _match(self) -> Matching | None:
+    def _look_inside(self, inputs: tuple[Array, ...]) -> None:
+        matching = None
         with self._step("operators and weights", f"matching {self._case.subject.id}", own_s=_OWN_S) as report:
-            return match_graphs(self.model.subgraphs[0], self._float_model.subgraphs[0], check=lambda: report(0, 1))
-        return None
+            graphs = self.model.subgraphs[0], self._float_model.subgraphs[0]
+            matching = match_graphs(*graphs, check=lambda: report(0, 1))
+        if matching is not None:
+            self._look_at_weights(matching)
+            self._look_at_operators(inputs, matching)
 
     def _look_at_weights(self, matching: Matching) -> None:
         weights, skipped = weight_reports(self._float_model, self.model, matching.constants)
@@ -227,10 +228,9 @@ class _Study:
                 inputs,
                 options=self._case.options,
                 progress=report,
-                most_flips_alone=self._effort.flips_alone,
                 output=self._case.float_output,
                 matching=matching,
-                end=self._end,
+                limits=Limits(flips_alone=self._effort.flips_alone, end=self._end),
             )
             self._leave(*found.out_of_time)
             output = self.model.subgraphs[0].outputs[self._case.output]

@@ -60,7 +60,7 @@ class Ranking:
 
     def _rank(self, content: bytes) -> tuple[str, ...]:
         floats = self._bench.reference.content
-        reports, _ = operator_reports(floats, content, self._inputs(floats), options=self._options)
+        reports, *_ = operator_reports(floats, content, self._inputs(floats), options=self._options)
         return worst_first(reports)
 
     def _inputs(self, floats: bytes) -> tuple[Array, ...]:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from diagnose import faults
+from qbench.diagnose import run
+from qbench.diagnose.matching.match import match_graphs
 from qbench.diagnose.run import Case, Effort, diagnose
 from qbench.errors import DatasetError, InvalidArtifactError
 from qbench.models.datasets import Dataset
@@ -34,6 +36,11 @@ FAULTS: dict[str, Callable[[], faults.Fault]] = {
     "one operator per tensor": faults.per_tensor,
     "one operator off the delegate": faults.off_the_delegate,
     "one weight is NaN": faults.not_a_number,
+    "scale of one tensor": faults.rescaled_output,
+    "scales of two tensors swapped": faults.swapped_scales,
+    "dilation of one operator": lambda: faults.other_option(3, dilationWFactor=2, dilationHFactor=2),
+    "activation of one operator": lambda: faults.other_option(4, fusedActivationFunction=1),
+    "beta of the softmax": lambda: faults.other_option(11, beta=0.1),
 }
 
 
@@ -128,6 +135,7 @@ def test_operators_are_left_when_the_time_is_over_and_the_rest_is_said():
     found = explained(faults.saturated_weights(), Effort(examples=48, kernels=False, calibration=False, limit_s=0.0))
     assert found.operators == ()
     assert found.notes == ("operators: there was no more time for it",)
+    assert found.out_of_time == ("operators",)
     # Weights are compared without running anything.
     assert [(each.cause, each.where) for each in found.findings] == [
         ("weights differ", "CONV_2D int8 'functional_11_1/re_lu_6_1/Relu6'")
@@ -160,8 +168,63 @@ def test_outputs_that_are_no_classes_flip_nothing_and_are_explained_all_the_same
         options=RuntimeOptions(),
     )
     found = diagnose(case, QUICK)
-    assert (found.examples, found.flips) == (9, 0)
+    assert (found.examples, found.flips, found.evaluated, found.classes) == (9, 0, 0, False)
     assert found.operators
+    assert found.output_error == found.operators[-1].cumulative is not None
+
+
+def test_within_a_limit_nothing_is_evaluated_to_find_what_flips(monkeypatch):
+    monkeypatch.setattr("qbench.diagnose.evidence.examples.evaluate", None)
+    found = explained(
+        faults.healthy(), Effort(examples=5, flips_alone=0, kernels=False, calibration=False, limit_s=60.0)
+    )
+    assert (found.examples, found.evaluated, found.classes) == (5, 0, True)
+    assert found.calibration is not None
+    assert found.calibration.near_copies is None
+
+
+def test_graphs_are_matched_once(monkeypatch):
+    matched = []
+    monkeypatch.setattr(run, "match_graphs", lambda *graphs, **more: matched.append(1) or match_graphs(*graphs, **more))
+    monkeypatch.setattr("qbench.diagnose.operators.reports.match_graphs", None)
+    assert explained(faults.healthy(), Effort(examples=4, flips_alone=0, kernels=False, calibration=False)).operators
+    assert matched == [1]
+
+
+def test_where_matching_takes_too_long_weights_and_operators_are_left(monkeypatch):
+    def forever(*_, check):
+        while True:
+            check()
+
+    monkeypatch.setattr(run, "match_graphs", forever)
+    monkeypatch.setattr(run, "_OWN_S", 0.01)
+    found = explained(faults.healthy(), Effort(examples=4, flips_alone=0, kernels=False, limit_s=0.0))
+    assert "operators and weights" in found.out_of_time
+    assert (found.operators, found.weights) == ((), ())
+
+
+def test_one_calibration_example_has_no_stability():
+    whole = faults.digits()
+    dataset = Dataset(inputs=whole.inputs, labels=whole.labels, calibration=np.asarray(whole.calibration)[:1])
+    found = explained(faults.healthy(), Effort(examples=4, flips_alone=0, kernels=False), dataset=dataset)
+    assert found.calibration is not None
+    assert (found.calibration.examples, found.calibration.ranges) == (1, ())
+    (note,) = found.notes
+    assert note.startswith("the calibration's ranges: found 1 calibration example, expected some hundred")
+
+
+def test_infinite_examples_are_said_and_explained_all_the_same():
+    inputs = np.array(np.asarray(faults.digits().inputs)[:20])
+    inputs[3, 2, 2] = np.inf
+    dataset = Dataset(inputs=inputs, calibration=faults.digits().calibration)
+    found = explained(faults.healthy(), dataset=dataset)
+    assert found.notes[0] == "1 evaluation value is infinite; ranges are those of the others"
+    assert found.inputs[0].high == 1.0
+
+
+def test_of_an_artifact_without_ranges_the_calibration_is_not_looked_at():
+    found = explained(faults.healthy("mnist-dscnn", "fp16"), Effort(examples=4, flips_alone=0, kernels=False))
+    assert found.calibration is None
 
 
 def test_several_inputs_and_outputs_are_explained():
@@ -180,7 +243,7 @@ def test_several_inputs_and_outputs_are_explained():
     )
     found = diagnose(case, Effort(examples=12, flips_alone=2, kernels=False))
     assert [each.name for each in found.inputs] == [spec.name for spec in specs]
-    assert found.calibration is not None
-    assert found.calibration.ranges
+    # Neither has ranges that anybody would have calibrated.
+    assert found.calibration is None
     assert found.findings == ()
     assert found.notes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,19 +10,20 @@ import numpy as np
 from qbench.diagnose.records import CalibrationReport, InputReport, RangeStability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from qbench.models.datasets import Dataset
     from qbench.records import TensorSpec
+    from qbench.tflite.graph import Subgraph
 
     Array = npt.NDArray[Any]
 
 #: What litert-quantizer's own calibration keeps of the range so far with each example.
 _MOVING_AVERAGE = 0.95
 #: Ranges settle long before, and the arrays of large images need not be turned into real values as a whole.
-_MOST_EXAMPLES = 1024
+_MOST_EXAMPLES, _MOST_VALUES = 1024, 1 << 25
 #: A copy that was compressed or scaled anew keeps all but this share of an example's variance.
 _NEAR = 0.01
 #: Multiplications that looking for near copies may take; about a second.
@@ -29,6 +31,11 @@ _MOST_MULTIPLICATIONS = 2e10
 _CHUNK = 256
 #: What it takes to hold one half of a set against the other.
 LEAST_EXAMPLES = 2
+
+
+def has_ranges(graph: Subgraph) -> bool:
+    """Whether the ranges of activations are part of an artifact, so that somebody calibrated it."""
+    return any(tensor.data is None and tensor.scales.size for tensor in graph.tensors)
 
 
 def input_reports(dataset: Dataset, specs: Sequence[TensorSpec]) -> tuple[InputReport, ...]:
@@ -61,35 +68,49 @@ def infinite_values(dataset: Dataset) -> Iterator[str]:
     """How many values of each input's examples are infinite, as clauses; NaN is refused elsewhere."""
     for kind, arrays in (("evaluation", dataset.input_arrays), ("calibration", dataset.calibration_arrays)):
         for name, array in arrays.items():
-            count = int(np.count_nonzero(np.isinf(array))) if np.issubdtype(array.dtype, np.floating) else 0
+            if not np.issubdtype(array.dtype, np.floating):
+                continue
+            # Example by example: a bool for each value of a large set may be more than there is room for.
+            count = sum(int(np.count_nonzero(np.isinf(row))) for row in array)
             if count:
                 where = f" of input {name!r}" if name else ""
                 are = "values are" if count > 1 else "value is"
                 yield f"{count:,} {kind} {are} infinite{where}; ranges are those of the others"
 
 
-def calibration_report(dataset: Dataset, ranges: tuple[RangeStability, ...] = ()) -> CalibrationReport | None:
+def calibration_report(
+    dataset: Dataset, *, near_copies: bool = True, check: Callable[[], None] = lambda: None
+) -> CalibrationReport | None:
     """What the calibration set is like in itself; None if the dataset has none.
 
     Exact copies of evaluation examples are no finding here: a `Dataset` that holds one is refused.
+
+    Parameters
+    ----------
+    near_copies
+        Whether to look for copies that are not exact, which takes longer than all else.
+    check
+        Called again and again; what it raises ends the work.
     """
     arrays = dataset.calibration_arrays
     if not arrays:
         return None
     names = sorted(arrays)
     examples = len(arrays[names[0]])
-    rows = [b"".join(arrays[name][index].tobytes() for name in names) for index in range(examples)]
-    constant = np.ones(examples, bool)
-    for array in arrays.values():
-        flat = array.reshape(examples, -1)
-        constant &= (flat == flat[:, :1]).all(axis=1)
+    seen: set[bytes] = set()
+    constant = 0
+    for index in range(examples):
+        if index % _CHUNK == 0:
+            check()
+        rows = [arrays[name][index].reshape(-1) for name in names]
+        seen.add(hashlib.sha256(b"".join(row.tobytes() for row in rows)).digest())
+        constant += all(bool((row == row[:1]).all()) for row in rows)
     return CalibrationReport(
         digest=dataset.calibration_digest,
         examples=examples,
-        constant_examples=int(np.count_nonzero(constant)),
-        duplicate_examples=examples - len(set(rows)),
-        near_copies=_near_copies(dataset),
-        ranges=ranges,
+        constant_examples=constant,
+        duplicate_examples=examples - len(seen),
+        near_copies=_near_copies(dataset, check) if near_copies else None,
     )
 
 
@@ -123,7 +144,7 @@ def range_stability(extremes: Mapping[str, Array]) -> tuple[RangeStability, ...]
 
 
 def _input_report(spec: TensorSpec, real: Array, calibration: Array | None) -> InputReport:
-    finite = real[np.isfinite(real)]
+    finite = real if np.isfinite(real).all() else real[np.isfinite(real)]
     if calibration is not None:
         calibration = calibration[np.isfinite(calibration)]
         calibration = calibration if calibration.size else None
@@ -149,10 +170,10 @@ def _input_report(spec: TensorSpec, real: Array, calibration: Array | None) -> I
 
 def _thinned(examples: Array) -> Array:
     """At most so many examples as it takes, from all over the set: sets are often sorted."""
-    return examples[:: -(-len(examples) // _MOST_EXAMPLES)]
+    return examples[:: max(1, -(-len(examples) // _MOST_EXAMPLES), -(-examples.size // _MOST_VALUES))]
 
 
-def _near_copies(dataset: Dataset) -> int | None:
+def _near_copies(dataset: Dataset, check: Callable[[], None]) -> int | None:
     """Calibration examples whose nearest evaluation example is the same but for a little noise."""
     (name,) = list(dataset.input_arrays)[:1]
     evaluated, calibration = dataset.input_arrays[name], dataset.calibration_arrays[name]
@@ -166,6 +187,7 @@ def _near_copies(dataset: Dataset) -> int | None:
     others = calibration.reshape(len(calibration), -1).astype(np.float32) - mean
     energy, found = np.square(rows).sum(axis=1), 0
     for start in range(0, len(others), _CHUNK):
+        check()
         chunk = others[start : start + _CHUNK]
         own = np.square(chunk).sum(axis=1)
         nearest = (energy - 2 * (chunk @ rows.T)).min(axis=1) + own

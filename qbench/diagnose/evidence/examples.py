@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.measure.accuracy import is_class_row
 from qbench.measure.evaluate import evaluate
-from qbench.measure.inputs import input_encoders
+from qbench.measure.inputs import batch_axis, input_encoders
 from qbench.models.datasets import Dataset
+from qbench.runtime.interpreter import open_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +26,22 @@ if TYPE_CHECKING:
 _FLIPPED = 0.5
 #: So many times as many examples are run to find those that flip.
 _SEARCHED = 8
+#: Below this many classes there is no index to predict.
+_LEAST_CLASSES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Examples by their index, those that flip first; and how many flip of those that were run."""
+    """Examples by their index, those that flip first; and how many flip of those that were run.
+
+    `classes` is whether predictions are read from a row of classes on both sides; nothing flips where they are not.
+    """
 
     indices: Array
-    flips: int
-    evaluated: int
-    evaluated_flips: int
+    flips: int = 0
+    evaluated: int = 0
+    evaluated_flips: int = 0
+    classes: bool = True
 
 
 def chosen_examples(
@@ -45,6 +52,7 @@ def chosen_examples(
     outputs: tuple[int, int],
     predictions: tuple[Array, Array] | None,
     options: RuntimeOptions,
+    search: bool = True,
 ) -> Chosen:
     """Choose at most `examples` examples, the same ones every time.
 
@@ -53,10 +61,17 @@ def chosen_examples(
     contents, outputs
         The float model and the artifact, and the index of the output that predictions are read from.
     predictions
-        Of both on all examples; where they are not known, some times as many as are chosen are run.
+        Of both on all examples, where they are known.
+    search
+        Whether some times as many as are chosen are run where they are not known; else the first are chosen.
     """
     count = min(examples, dataset.examples)
     if predictions is None:
+        classes = all(
+            _has_classes(content, dataset, options, output) for content, output in zip(contents, outputs, strict=True)
+        )
+        if not (search and classes):
+            return Chosen(indices=np.arange(count), classes=classes)
         part = _first(dataset, min(_SEARCHED * examples, dataset.examples))
         pairs = zip(contents, outputs, strict=True)
         floats, ours = (_predictions(content, part, options, output) for content, output in pairs)
@@ -101,10 +116,16 @@ def _first(dataset: Dataset, count: int) -> Dataset:
     )
 
 
+def _has_classes(content: bytes, dataset: Dataset, options: RuntimeOptions, output: int) -> bool:
+    """Whether an output is a row of classes for each example, as its shape in the file says."""
+    interpreter = open_interpreter(content, options)
+    shape = interpreter.outputs[output].shape
+    shape = shape[1:] if batch_axis(dataset, interpreter.inputs) else shape
+    return max(shape, default=1) >= _LEAST_CLASSES and math.prod(shape) == max(shape, default=1)
+
+
 def _predictions(content: bytes, dataset: Dataset, options: RuntimeOptions, output: int) -> Array:
-    """The predicted classes, NaN included; all the same where an output is no row of classes."""
+    """The predicted classes, NaN included."""
     evaluation = evaluate(content, dataset, options)
-    if not is_class_row(evaluation, output):
-        return np.zeros(dataset.examples, np.int64)
     best: Array = evaluation.outputs[output].reshape(dataset.examples, -1).argmax(axis=1)
     return best

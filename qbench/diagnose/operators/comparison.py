@@ -43,6 +43,7 @@ class Comparison:
         self._deployed = self._errors()
         self._remainder: Remainder | None = None
         self._flips: int | None = None
+        self._batches_deployed = self._batches_alone = self._flips_examples = 0
 
     @property
     def float_tensors(self) -> set[int]:
@@ -61,6 +62,16 @@ class Comparison:
         return self._alone is not None
 
     @property
+    def is_seen(self) -> bool:
+        """Whether anything was compared at all."""
+        return bool(self._batches_deployed or self._batches_alone)
+
+    @property
+    def damage_deployed(self) -> float:
+        """What operators are looked at alone in the order of: the error as deployed, as `damage`."""
+        return max((_damage(errors.result()) for errors in (self._deployed or {}).values()), default=0.0)
+
+    @property
     def damage(self) -> float:
         """What operators are ranked by: the isolated error, as a share of the float values' norm."""
         return max((_damage(errors.result()) for errors in (self._alone or {}).values()), default=0.0)
@@ -73,6 +84,7 @@ class Comparison:
         try:
             for index, other in self.unit.outputs:
                 self._deployed[index].add(real_values(kept(stored, index), tensors[index]), kept(floats, other))
+            self._batches_deployed += 1
         except _NOT_COMPARED as error:
             self._deployed = None
             self.notes.append(f"not compared as deployed: {error}")
@@ -85,6 +97,7 @@ class Comparison:
             alone = run_alone(self.unit, self._matching, floats, laboratory)
             for index, other in self.unit.outputs:
                 self._alone[index].add(alone[index], kept(floats, other))
+            self._batches_alone += 1
         except _NOT_COMPARED as error:
             self._alone = None
             self.notes.append(f"not run alone: {error}")
@@ -114,6 +127,23 @@ class Comparison:
             self.notes.append(f"flips not counted: {error}")
         else:
             self._flips = (self._flips or 0) + int(np.count_nonzero(before != after))
+            self._flips_examples += examples
+
+    def leave_alone(self) -> bool:
+        """Drop the error alone if nothing came together; whether that is so because the time was over."""
+        if self._alone is None or self._batches_alone:
+            return False
+        self._alone = None
+        self.notes.append("not run alone: there was no more time for it")
+        return True
+
+    def leave_flips(self, examples: int) -> bool:
+        """Drop flips that were not counted among all `examples`; whether that is so because the time was over."""
+        if self._remainder is None or self._flips_examples >= examples:
+            return False
+        self._flips = None
+        self.notes.append("flips not counted: there was no more time for it")
+        return True
 
     def reports(self) -> Iterator[OperatorReport]:
         """A report for each output of the unit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,15 @@ import msgspec
 import numpy as np
 
 from qbench.diagnose.operators.values import stored_values
-from qbench.errors import ArtifactError, DatasetError, MeasurementError, UnspecifiedError, WorkerError
+from qbench.errors import (
+    ArtifactError,
+    DatasetError,
+    MeasurementError,
+    OutOfTimeError,
+    UnspecifiedError,
+    WorkerError,
+    WorkerTimeoutError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,11 +57,28 @@ class Laboratory:
         The worker; it is started when it is needed.
     options
         The kernels that the artifact is deployed with.
+    end
+        When the work has to end, as `time.monotonic` tells it; None for never.
     """
 
-    def __init__(self, process: RuntimeProcess, options: RuntimeOptions) -> None:
+    def __init__(self, process: RuntimeProcess, options: RuntimeOptions, end: float | None = None) -> None:
         self._process = process
         self._options = options
+        self._end, self._limit_s = end, process.limit_s
+
+    def check(self) -> None:
+        """Go on, unless it is time to end.
+
+        Raises
+        ------
+        OutOfTimeError
+            If it is.
+        """
+        if self._end is not None:
+            left_s = self._end - time.monotonic()
+            if left_s <= 0:
+                raise OutOfTimeError("there was no more time for it")
+            self._process.limit_s = min(self._limit_s, left_s)
 
     def run(self, content: bytes, inputs: Sequence[Array], *, name: str) -> tuple[Array, ...]:
         """Outputs of an artifact that is run once on stored `inputs`.
@@ -63,6 +89,8 @@ class Laboratory:
             If the runtime refuses it.
         WorkerError
             If it ends or hangs its process.
+        OutOfTimeError
+            If it is time to end.
         """
         answer, parts = self._ask("run", content, inputs, name, {})
         return _arrays(answer["outputs"], parts)
@@ -76,7 +104,7 @@ class Laboratory:
         ------
         MeasurementError
             If the outputs are others when all tensors are kept: then the values are not those of the artifact.
-        ArtifactError, WorkerError
+        ArtifactError, WorkerError, OutOfTimeError
             As `run`.
         """
         answer, parts = self._ask("observe", content, inputs, name, {"tensors": list(tensors)})
@@ -95,6 +123,7 @@ class Laboratory:
     def _ask(
         self, do: str, content: bytes, inputs: Sequence[Array], name: str, more: dict[str, Any]
     ) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        self.check()
         if not self._process.running:
             self._process.start()
         request = {
@@ -104,7 +133,11 @@ class Laboratory:
             **more,
         }
         blobs = [np.ascontiguousarray(stored).tobytes() for stored in inputs]
-        return self._process.ask(request, content, *blobs, name=name, doing=f"running {name}")
+        try:
+            return self._process.ask(request, content, *blobs, name=name, doing=f"running {name}")
+        except WorkerTimeoutError:
+            self.check()  # It may have hung, or have had no time.
+            raise
 
 
 class Feed:

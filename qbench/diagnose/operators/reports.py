@@ -9,7 +9,7 @@ from qbench.diagnose.matching.match import match_graphs
 from qbench.diagnose.operators.comparison import Comparison
 from qbench.diagnose.operators.isolated import units
 from qbench.diagnose.operators.observe import Feed, Laboratory, batches
-from qbench.errors import DatasetError
+from qbench.errors import DatasetError, OutOfTimeError
 from qbench.runtime.process import RuntimeProcess
 from qbench.tflite.cut import Cutter
 from qbench.tflite.reader import read_model
@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 _LIMIT_S = 120.0
 
 
+class Limits(NamedTuple):
+    """How far to go.
+
+    Attributes
+    ----------
+    flips_alone
+        For how many operators flips are counted: those with the largest isolated error.
+    end
+        When to stop, as `time.monotonic` tells it, with what came together until then: operators are run alone in the
+        order of their errors as deployed. None for no end.
+    """
+
+    flips_alone: int = 40
+    end: float | None = None
+
+
 def operator_reports(
     float_content: bytes,
     content: bytes,
@@ -37,10 +53,10 @@ def operator_reports(
     *,
     options: RuntimeOptions,
     progress: Report | None = None,
-    most_flips_alone: int = 40,
     output: int = 0,
-    limit_s: float = _LIMIT_S,
-) -> tuple[tuple[OperatorReport, ...], tuple[str, ...]]:
+    matching: Matching | None = None,
+    limits: Limits | None = None,
+) -> OperatorReports:
     """Hold each operator of a quantized artifact against the float model's.
 
     Parameters
@@ -54,18 +70,12 @@ def operator_reports(
         How the artifact is deployed; the float model is run so too.
     progress
         Told of each operator of each batch.
-    most_flips_alone
-        For how many operators flips are counted: those with the largest isolated error.
     output
         Index of the float model's output that predictions are read from.
-    limit_s
-        Seconds that one batch may take in the worker process.
-
-    Returns
-    -------
-    reports, unmatched
-        A report for each input and operator whose results are real values with a counterpart, in the artifact's
-        order, and one for each output of an operator that has several; and what has no counterpart, with why.
+    matching
+        Of both graphs, if they are matched already.
+    limits
+        How far to go.
 
     Raises
     ------
@@ -78,13 +88,39 @@ def operator_reports(
     WorkerError
         If an artifact ends or hangs the worker.
     """
-    with RuntimeProcess(limit_s=limit_s) as process:
-        study = _Study(float_content, content, inputs, Laboratory(process, options))
+    limits = limits or Limits()
+    with RuntimeProcess(limit_s=_LIMIT_S) as process:
+        study = _Study(float_content, content, inputs, Laboratory(process, options, limits.end), matching)
         report = progress or _silent
-        study.compare(report)
-        study.count_flips(report, most=most_flips_alone, output=output)
-        reports = [one for comparison in study.comparisons for one in comparison.reports()]
-        return tuple(reports), study.matching.unmatched
+        try:
+            study.look()
+            study.compare(report)
+            study.count_flips(report, most=limits.flips_alone, output=output)
+        except OutOfTimeError:
+            return study.result(study.leave())
+        return study.result(())
+
+
+class OperatorReports(NamedTuple):
+    """What was found out about all operators.
+
+    Attributes
+    ----------
+    reports
+        One for each input and operator whose results are real values with a counterpart, in the artifact's order; one
+        for each output of an operator that has several.
+    unmatched
+        Operators that have no counterpart, each with why.
+    examples
+        How many each error comes from at least; the first ones.
+    out_of_time
+        What was not looked at because the time was over, each as a noun.
+    """
+
+    reports: tuple[OperatorReport, ...]
+    unmatched: tuple[str, ...]
+    examples: int
+    out_of_time: tuple[str, ...] = ()
 
 
 class _Batch(NamedTuple):
@@ -98,17 +134,33 @@ class _Batch(NamedTuple):
 class _Study:
     """Both artifacts, the examples that they are run on, and what comes together about each operator."""
 
-    def __init__(self, float_content: bytes, content: bytes, inputs: Sequence[Array], laboratory: Laboratory) -> None:
+    def __init__(
+        self,
+        float_content: bytes,
+        content: bytes,
+        inputs: Sequence[Array],
+        laboratory: Laboratory,
+        matching: Matching | None,
+    ) -> None:
         float_model, model = read_model(float_content), read_model(content)
-        self.matching = match_graphs(model.subgraphs[0], float_model.subgraphs[0])
-        cutter = Cutter(content, model)
-        self.comparisons = [Comparison(unit, self.matching) for unit in units(self.matching, cutter)]
+        self.matching = matching or match_graphs(model.subgraphs[0], float_model.subgraphs[0])
+        self.comparisons: list[Comparison] = []
+        self._cutter = Cutter(content, model)
         self._float_cutter = Cutter(float_content, float_model)
         self._laboratory = laboratory
         ordered = _in_order(self.matching, inputs)
         self._floats = Feed(float_content, float_model.subgraphs[0], inputs, name="the float model")
         self._feed = Feed(content, model.subgraphs[0], ordered, name="the quantized artifact")
         self._examples = len(inputs[0])
+        self._compared = 0
+        self._is_compared = False
+        self._counted: list[Comparison] = []
+
+    def look(self) -> None:
+        """Cut out all operators."""
+        for unit in units(self.matching, self._cutter):
+            self._laboratory.check()
+            self.comparisons.append(Comparison(unit, self.matching))
 
     def compare(self, progress: Report) -> None:
         """Add up the errors of all operators, alone and as deployed."""
@@ -116,22 +168,45 @@ class _Study:
         for batch in self._batches(self.comparisons):
             stored = self._feed.stored(batch.start, batch.stop)
             deployed = self._laboratory.observe(self._feed.content, stored, wanted, name=self._feed.name)
-            for number, one in enumerate(self.comparisons):
-                self._tell(progress, batch.start, number, one)
+            for one in self.comparisons:
                 one.compare_deployed(deployed.tensors, batch.floats)
+            self._compared = self._compared or batch.stop
+            # The worst first: there may be no time for all.
+            for number, one in enumerate(sorted(self.comparisons, key=lambda one: -one.damage_deployed)):
+                self._tell(progress, batch.start, number, one)
                 one.compare_alone(batch.floats, self._laboratory)
+            self._compared = batch.stop
+        self._is_compared = True
 
     def count_flips(self, progress: Report, *, most: int, output: int) -> None:
         """Count the flips that the operators with the largest errors cause alone."""
         able = [one for one in self.comparisons if one.is_compared_alone]
-        worst = sorted(able, key=lambda one: one.damage, reverse=True)[:most]
-        chosen = [one for one in able if one in worst]
+        chosen = self._counted = sorted(able, key=lambda one: one.damage, reverse=True)[:most]
         for one in chosen:
+            self._laboratory.check()
             one.cut_remainder(self._float_cutter, self._floats.graph.outputs[output])
         for batch in self._batches(chosen):
             for number, one in enumerate(chosen):
                 self._tell(progress, self._examples + batch.start, number, one)
                 one.count_flips(batch.floats, batch.stop - batch.start, self._laboratory)
+
+    def leave(self) -> tuple[str, ...]:
+        """Drop what there was no time to finish; what it is."""
+        seen = [one for one in self.comparisons if one.is_seen]
+        if not seen:
+            self.comparisons = []
+            return ("operators",)
+        left = sum(one.leave_alone() for one in seen)
+        alone = (f"{left} of {len(seen)} operators alone",) if left else ()
+        if not self._is_compared:
+            return (*alone, "what operators flip")
+        flips = sum(one.leave_flips(self._examples) for one in self._counted)
+        return (f"what {flips} of {len(self._counted)} operators flip",)
+
+    def result(self, out_of_time: tuple[str, ...]) -> OperatorReports:
+        """What came together."""
+        reports = tuple(one for comparison in self.comparisons for one in comparison.reports())
+        return OperatorReports(reports, self.matching.unmatched, self._compared, out_of_time)
 
     @cached_property
     def _stretches(self) -> tuple[tuple[int, int], ...]:
