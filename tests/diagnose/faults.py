@@ -149,6 +149,85 @@ def per_tensor(operator: int = SPREAD_DEPTHWISE) -> Fault:
     return replace(healthy(), content=_written(model), causes=("weights per tensor",), operator=operator)
 
 
+def rescaled_output(operator: int = POINTWISE, factor: float = 3.0) -> Fault:
+    """The scale of one activation changed, and no bias stored anew: who reads it adds a bias that is as much larger."""
+    model = _read(committed("int8"))
+    graph = model.subgraphs[0]
+    parameters = graph.tensors[graph.operators[operator].outputs[0]].quantization
+    parameters.scale = [float(parameters.scale[0]) * factor]
+    return replace(healthy(), content=_written(model), causes=("bias scale",), operator=operator + 1)
+
+
+def swapped_scales(operator: int = 4, other: int = 10) -> Fault:
+    """The scales of two activations swapped: a range that is too wide, and behind it a bias that is too large."""
+    model = _read(committed("int8"))
+    graph = model.subgraphs[0]
+    one, two = (graph.tensors[graph.operators[each].outputs[0]].quantization for each in (operator, other))
+    one.scale, two.scale = two.scale, one.scale
+    return replace(healthy(), content=_written(model), causes=("bias scale",), operator=operator + 1)
+
+
+def other_option(operator: int, **changed: int) -> Fault:
+    """One operator with options that the float model's has not; fields and numbers are those of the schema's classes.
+
+    Shapes of tensors stay as they are in the file.
+    """
+    model = _read(committed("int8"))
+    options = model.subgraphs[0].operators[operator].builtinOptions
+    for name, value in changed.items():
+        setattr(options, name, value)
+    return replace(healthy(), content=_written(model), causes=("options differ",), operator=operator)
+
+
+def with_output_scale(content: bytes, operator: int, factor: float) -> bytes:
+    """An artifact in which one activation's scale is changed, and the bias of who reads it stored for that."""
+    model = _read(content)
+    graph = model.subgraphs[0]
+    parameters = graph.tensors[graph.operators[operator].outputs[0]].quantization
+    parameters.scale = [float(parameters.scale[0]) * factor]
+    bias = graph.tensors[graph.operators[operator + 1].inputs[2]]
+    _store(model, bias, np.rint(_constant(model, bias, np.int32) / factor).astype(np.int32))
+    bias.quantization.scale = [float(scale) * factor for scale in bias.quantization.scale]
+    return _written(model)
+
+
+def with_bias(content: bytes, operator: int, *, record: float = 1.0, limit: int | None = None) -> bytes:
+    """An artifact in which the bias of one operator is recorded with another scale, or one channel is at a limit.
+
+    Parameters
+    ----------
+    record
+        What the recorded scale is multiplied by; what is stored stays.
+    limit
+        The channel of which the largest int32 is stored, with scales that make it a quarter of the bias before.
+    """
+    model = _read(content)
+    graph = model.subgraphs[0]
+    weights, bias = (graph.tensors[index] for index in graph.operators[operator].inputs[1:3])
+    stored = _constant(model, bias, np.int32).copy()
+    if limit is not None:
+        shrunk = abs(int(stored[limit])) / (4 * np.iinfo(np.int32).max)
+        for tensor in (weights, bias):
+            scales = np.array(tensor.quantization.scale)
+            scales[limit] *= shrunk
+            tensor.quantization.scale = scales.tolist()
+        stored[limit] = np.sign(stored[limit]) * np.iinfo(np.int32).max
+        _store(model, bias, stored)
+    bias.quantization.scale = [float(scale) * record for scale in bias.quantization.scale]
+    return _written(model)
+
+
+def of_other_weights(recipe: str = "fp16") -> bytes:
+    """A float artifact of a model of the same structure whose weights are others."""
+    model = _read(committed(recipe))
+    for tensor in model.subgraphs[0].tensors:
+        data = model.buffers[tensor.buffer].data
+        dtype = {schema.TensorType.FLOAT16: np.float16, schema.TensorType.FLOAT32: np.float32}.get(tensor.type)
+        if data is not None and dtype is not None:
+            _store(model, tensor, -_constant(model, tensor, dtype))
+    return _written(model)
+
+
 def off_the_delegate(operator: int = DEPTHWISE) -> Fault:
     """A bias without quantization parameters: the kernels do not need them, and XNNPACK refuses the operator."""
     model = _read(committed("int8"))

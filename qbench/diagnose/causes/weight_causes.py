@@ -22,7 +22,7 @@ _CHANNEL_DB = 20.0
 _COARSE_DB = 30.0
 #: Largest weight over the middle one. Trained layers have up to 10; beyond, the others share a few steps.
 _INPUT_SPREAD = 20.0
-_FLOAT = ("float16", "float32")
+_FLOAT, _BIAS = ("float16", "float32"), ("int32", "int64")
 
 
 def weight_findings(operator: Operator) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def weight_findings(operator: Operator) -> Iterator[Finding]:
                 f"one{'' if lost is None else f', and the channel that loses most keeps {lost:.0f} dB'}",
                 "quantize its weights per channel; where that cannot be, equalize the channels or keep it in float",
             )
-        if operator.hurts:
+        if operator.hurts and not weights.operator.endswith(_BIAS):
             yield from _rounded_badly(operator, weights)
 
 
@@ -51,10 +51,10 @@ def are_others(weights: WeightReport) -> bool:
 
 def _of_bias(operator: Operator, weights: WeightReport) -> Iterator[Finding]:
     if weights.at_limit:
-        are = "channels are" if weights.at_limit > 1 else "channel is"
+        channels = "channels" if weights.at_limit > 1 else "channel"
         yield operator.finding(
             "bias does not fit",
-            f"the bias of {weights.at_limit} {are} beyond what {weights.operator.rpartition(' ')[2]} holds: the "
+            f"the bias of {weights.at_limit} {channels} is beyond what {weights.operator.rpartition(' ')[2]} holds: the "
             "weights there are next to zero, and with them the scale that the bias is stored in",
             "give those channels a larger weight scale, such as one that holds the bias; or leave the channels out",
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qbench.diagnose.matching.match import Matching
-    from qbench.diagnose.matching.signals import Operation
+    from qbench.diagnose.matching.signals import Operation, Signals
 
 #: What an option is that a file does not write: the reader leaves out the schema's defaults.
 _DEFAULTS = {"fused_activation_function": "NONE"}
@@ -52,11 +52,24 @@ def _differences(operation: Operation, other: Operation) -> Iterator[str]:
 
 
 def weighted_operators(matching: Matching) -> tuple[int, int]:
-    """How many operators multiply by weights, and how many of these give what has no counterpart."""
-    signals = matching.quantized
-    weighted = [operation for operation in signals.operations if _is_weighted(matching, operation)]
-    lost = [operation for operation in weighted if not matching.signals.keys() & set(operation.outputs)]
-    return len(weighted), len(lost)
+    """How many operators multiply by weights, and how many of these have no counterpart.
+
+    One that gives what nothing in the float model gives, such as values of another shape, has a counterpart all the
+    same if the float model has weights of its size.
+    """
+    sizes = {_weights_size(matching.floats, operation) for operation in matching.floats.operations}
+    ours = [(operation, _weights_size(matching.quantized, operation)) for operation in matching.quantized.operations]
+    weighted = [(operation, size) for operation, size in ours if size]
+    lost = [size for operation, size in weighted if not matching.signals.keys() & set(operation.outputs)]
+    return len(weighted), sum(size not in sizes for size in lost)
+
+
+def _weights_size(signals: Signals, operation: Operation) -> int:
+    """How many weights an operation has; 0 if it has none."""
+    operands = mac_operands(signals.graph.operators[operation.number])
+    if operands is None or operands[1] < 0 or not signals.is_constant(operands[1]):
+        return 0
+    return math.prod(signals.graph.tensors[operands[1]].shape)
 
 
 def other_outputs(matching: Matching) -> str:
@@ -72,8 +85,3 @@ def other_outputs(matching: Matching) -> str:
 
 def _shown(sizes: list[int]) -> str:
     return ", ".join(str(size) for size in sizes)
-
-
-def _is_weighted(matching: Matching, operation: Operation) -> bool:
-    operands = mac_operands(matching.quantized.graph.operators[operation.number])
-    return operands is not None and operands[1] >= 0 and matching.quantized.is_constant(operands[1])

@@ -77,3 +77,14 @@ def test_weights_whose_parameters_do_not_fit_are_said_not_to_be_compared():
     found, (skipped,) = weight_reports(floats, model, {0: (weights,)})
     assert found == ()
     assert "its shape is (3, 4), theirs (4, 4)" in skipped
+
+
+@pytest.mark.parametrize("recipe", ["fp16", "fp32"])
+def test_weights_that_are_stored_as_float_are_compared_too(recipe):
+    weights, biases = reports(faults.committed(recipe), faults.committed("fp32"))
+    found = {each.number for each in weights + biases}
+    assert len(found) == 10
+    assert all(each.relative_error < 0.001 for each in weights + biases)
+    assert not any(each.per_tensor or each.rmse_in_steps for each in weights + biases)
+    others, biases = reports(faults.of_other_weights(recipe), faults.committed("fp32"))
+    assert all(each.relative_error == pytest.approx(2, abs=0.01) for each in others + biases)

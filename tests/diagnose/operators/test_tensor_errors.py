@@ -51,6 +51,13 @@ def test_what_lies_beyond_the_range_by_more_than_a_step_is_saturated():
     assert _error([[0.0] * 8], floats).saturated == 3 / 8
 
 
+def test_the_share_of_the_error_that_clipped_values_have_is_told():
+    # Beyond 127.5 + 0.5 lies 130.5, off by 3; another is off by 1.
+    assert _error([[127.5, 2.0]], [[130.5, 1.0]]).saturated_error == pytest.approx(9 / 10)
+    assert _error([[127.5, 2.0]], [[127.5, 1.0]]).saturated_error == 0.0
+    assert _error([[1.0]] * 2, [[1.0]] * 2).saturated_error == 0.0
+
+
 def test_range_use_is_the_part_of_the_range_that_float_values_span():
     assert _error([[0.0, 0.0]], [[0.0, 51.0]]).range_use == pytest.approx(0.4)
     assert _error([[0.0, 0.0]], [[25.5, 51.0]]).range_use == pytest.approx(0.2)
