@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from qbench.argument_types import count
+from qbench.diagnose.evidence.calibration import has_ranges
 from qbench.diagnose.run import Case, Effort, diagnose
 from qbench.errors import ConfigError, DatasetError
 from qbench.files import write_output
@@ -21,6 +22,7 @@ from qbench.report.explanation import markdown, print_diagnosis
 from qbench.report.progress import ConsoleProgress
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session import Session, SessionOptions
+from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     import argparse
@@ -117,12 +119,16 @@ def _of_files(options: argparse.Namespace, effort: Effort, progress: Progress) -
     with PreflightWorker(runtime, limit_s=_PREFLIGHT_S) as worker:
         # In a process of its own, so that a crash has a name.
         preflights = [worker.check(content, name=path.name) for path, content in zip(paths, contents, strict=True)]
+    has_own = [has_ranges(read_model(content).subgraphs[0]) for content in contents]
+    if has_own[0]:
+        raise ConfigError("MODEL", found=f"{paths[0]}: the first file is quantized", expected="the float model there")
     case = Case(
         subject=Subject(model=paths[0].stem, recipe=paths[1].stem),
         float_content=contents[0],
         content=contents[1],
         dataset=_dataset(options.data),
         options=runtime,
+        calibrated=has_own[1],
         undelegated=preflights[1].undelegated,
     )
     return diagnose(case, effort, progress)

@@ -82,6 +82,18 @@ def test_two_files_are_explained_on_examples_of_a_third(folder, capsys):
     assert json.loads((folder / "found.json").read_text())["subject"] == {"model": "float", "recipe": "quantized"}
 
 
+@pytest.mark.parametrize(("content", "calibrated"), [(zoo.dense_int8(), True), (zoo.dense_hybrid(), False)])
+def test_a_file_is_calibrated_if_it_has_ranges(folder, content, calibrated, capsys):
+    (folder / "given.tflite").write_bytes(content)
+    np.savez(folder / "two.npz", inputs=uniform(40, 0), calibration=uniform(9, 1))
+    assert main(["explain", "fp32.tflite", "given.tflite", "--data=two.npz", "--json=found.json"]) == 0
+    shown = capsys.readouterr()
+    assert ("Calibration: 9 examples" in shown.out) == calibrated
+    assert shown.err == ""
+    found = msgspec.json.decode((folder / "found.json").read_bytes(), type=Diagnosis)
+    assert found.calibrated == calibrated
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -94,6 +106,11 @@ def test_two_files_are_explained_on_examples_of_a_third(folder, capsys):
         (["fp32.tflite", "int8.tflite", "--data=fp32.tflite"], 2, "which is no .npz file"),
         (["fp32.tflite", "int8.tflite", "--data=d.npz"], 1, "d.npz: found the arrays ['images'], expected `inputs`"),
         (["fp32.tflite", "broken.tflite", "--data=ok.npz"], 1, "broken.tflite: the runtime refuses the artifact"),
+        (
+            ["int8.tflite", "fp32.tflite", "--data=ok.npz"],
+            2,
+            "MODEL: found int8.tflite: the first file is quantized, expected the float model there",
+        ),
         (["tiny", "int8", "--json=."], 2, "--json: found the folder ., expected a file to write to"),
     ],
 )

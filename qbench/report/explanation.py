@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.padding import Padding
 from rich.text import Text
 
+from qbench.diagnose.evidence.slowdown import is_floor
 from qbench.report.operator_table import COLUMNS, LEGEND, kernel_rows, operator_rows, print_rows
 from qbench.report.wording import format_time
 
@@ -15,22 +16,28 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from qbench.diagnose.records import Diagnosis, Finding
+    from qbench.diagnose.records import Diagnosis, Finding, OperatorTime
     from qbench.report.operator_table import Rows
 
 #: Below this, a cause is worth knowing and no reason to act.
 ALARMING = 0.25
 _MOST_OPERATORS = 8
 _MOST_RANGES, _MOST_NAMES = 3, 3
+#: Of a sum of times, the share that may be what the profiler cannot tell from nothing.
+_FLOORS = 0.1
 NOTHING = "nothing stands out"
 
 
 def headline(diagnosis: Diagnosis) -> str:
-    """The worst cause in one sentence; that nothing stands out if there is none."""
+    """The worst cause in one sentence; that nothing stands out if there is none, of what there was time for."""
+    left = _left(diagnosis)
     if not diagnosis.findings:
-        return f"{NOTHING}: {_split(diagnosis)}."
+        return f"{left}; else {NOTHING}: {_split(diagnosis)}." if left else f"{NOTHING}: {_split(diagnosis)}."
     worst = diagnosis.findings[0]
-    return f"{worst.where}: {worst.cause}: {worst.evidence}."
+    cause = f"{worst.where}: {worst.cause}: {worst.evidence}"
+    if worst.severity >= ALARMING:
+        return f"{cause}; {left}." if left else f"{cause}."
+    return f"{f'{left}; else ' if left else ''}nothing alarming; the largest is {cause}."
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console, *, verbose: bool = False) -> None:
@@ -40,7 +47,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, *, verbose: bool = F
         console.print(Text(line))
     console.print()
     if not diagnosis.findings:
-        console.print(Text(f"Causes: {NOTHING}.", style="green"))
+        console.print(Text(_no_causes(diagnosis), style="" if diagnosis.out_of_time else "green"))
     for number, finding in enumerate(diagnosis.findings, 1):
         style = "bold red" if finding.severity >= ALARMING else "bold"
         console.print(Text(f"{number}. {finding.cause}: {finding.where}", style=style))
@@ -60,7 +67,7 @@ def markdown(diagnosis: Diagnosis) -> str:
     """The same as a page in Markdown, with all operators."""
     lines = [f"**{_title(diagnosis)}**", "", *(f"- {line}" for line in _overview(diagnosis)), ""]
     if not diagnosis.findings:
-        lines.append(f"Causes: {NOTHING}.")
+        lines.append(_no_causes(diagnosis))
     lines += [_markdown_finding(number, finding) for number, finding in enumerate(diagnosis.findings, 1)]
     for title, (names, rows) in _tables(diagnosis, verbose=True):
         lines += ["", f"**{title}**", "", _line(names), _line(["---"] * len(names)), *(_line(row) for row in rows)]
@@ -75,24 +82,60 @@ def _title(diagnosis: Diagnosis) -> str:
 
 def _overview(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"{_split(diagnosis)}."
-    yield f"{diagnosis.examples:,} examples looked at closely, {diagnosis.flips:,} of which flip."
+    flip = f", {diagnosis.flips:,} of which flip" if diagnosis.evaluated else ""
+    yield f"{diagnosis.examples:,} examples looked at closely{flip}."
     if diagnosis.times:
-        ours = sum(each.nanoseconds for each in diagnosis.times)
-        floats = sum(each.nanoseconds for each in diagnosis.float_times)
-        against = f", {format_time(floats)} in float" if floats else ""
-        yield f"Time in operators: {format_time(ours)} for an example{against}."
+        both = _is_told(diagnosis.times) and _is_told(diagnosis.float_times)
+        against = f", {_total(diagnosis.float_times)} in float" if both else ""
+        yield f"Time in operators: {_total(diagnosis.times)} for an example{against}."
     if diagnosis.changes:
         yield f"Since it was accepted: {'; '.join(diagnosis.changes)}."
 
 
 def _split(diagnosis: Diagnosis) -> str:
     """What quantization flips, and what other kernels do with the same artifact."""
+    if not diagnosis.classes:
+        return f"no row of classes: nothing flips{_off_by(diagnosis)}"
+    if not diagnosis.evaluated:
+        return f"quantization: nobody compared predictions{_off_by(diagnosis)}"
     flips = f"quantization: {diagnosis.evaluated_flips:,} of {diagnosis.evaluated:,} predictions flip"
     if not diagnosis.families:
         return flips
     worst = max(diagnosis.families, key=lambda family: family.flips)
     where = f" ({worst.family})" if worst.flips else ""
     return f"{flips}; kernels: {worst.flips:,} of {worst.examples:,} flip on others{where}"
+
+
+def _off_by(diagnosis: Diagnosis) -> str:
+    """How far the output is from the float model's, as the end of a sentence."""
+    error = diagnosis.output_error
+    if error is None:
+        return ""
+    steps = "" if error.rmse_in_steps is None else f", {error.rmse_in_steps:.3g} steps"
+    below = "" if error.sqnr_db is None else f", {error.sqnr_db:.0f} dB below the values"
+    return f"; its output is off by {error.rmse:.3g} (rms{steps}{below})"
+
+
+def _no_causes(diagnosis: Diagnosis) -> str:
+    left = _left(diagnosis)
+    return f"Causes: {left}; else {NOTHING}." if left else f"Causes: {NOTHING}."
+
+
+def _left(diagnosis: Diagnosis) -> str:
+    """What was not looked at because the time was over, as a clause; empty if nothing was left."""
+    return f"{' and '.join(diagnosis.out_of_time)} not looked at: no time" if diagnosis.out_of_time else ""
+
+
+def _is_told(times: Sequence[OperatorTime]) -> bool:
+    """Whether a sum of times says something: not one of what the profiler cannot tell from nothing."""
+    floors = sum(each.nanoseconds for each in times if is_floor(each))
+    return bool(times) and floors <= _FLOORS * sum(each.nanoseconds for each in times)
+
+
+def _total(times: Sequence[OperatorTime]) -> str:
+    if _is_told(times):
+        return format_time(sum(each.nanoseconds for each in times))
+    return f"<{format_time(sum(2 * each.resolution_ns if is_floor(each) else each.nanoseconds for each in times))}"
 
 
 def _tables(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[tuple[str, Rows]]:

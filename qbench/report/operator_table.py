@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qbench.diagnose.causes.operator_evidence import named
-from qbench.report.wording import format_time
+from qbench.diagnose.evidence.slowdown import time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,8 +55,8 @@ def kernel_rows(diagnosis: Diagnosis) -> Rows:
         rows.append(
             [
                 str(time.number) if time.number >= 0 else "",
-                format_time(time.nanoseconds),
-                format_time(float_time.nanoseconds) if float_time else "-",
+                time_of(time),
+                time_of(float_time) if float_time else "-",
                 "yes" if time.delegated else "no",
                 time.kernel,
             ]
@@ -97,7 +97,7 @@ def _row(report: OperatorReport, time: OperatorTime | None) -> list[str]:
         "" if error is None or error.range_use is None else f"{error.range_use:.0%}",
         "" if error is None else str(error.dead_channels or ""),
         "" if report.flips_alone is None else str(report.flips_alone),
-        "" if time is None else format_time(time.nanoseconds),
+        "" if time is None else time_of(time),
     ]
 
 

@@ -98,7 +98,7 @@ class Blame:
         try:
             cause = self._cause(subject, kind, dataset)
         except Exception as error:  # noqa: BLE001 - a verdict must not depend on whether it can be explained
-            return f"Why: not found out ({type(error).__name__}: {error})."
+            return f"Why: not found out ({type(error).__name__}: {error}). {command}"
         return f"Why: {cause} {command}" if cause else ""
 
     def _cause(self, subject: Subject, kind: str, dataset: Dataset | None) -> str:

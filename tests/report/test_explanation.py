@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from diagnose.made_up import diagnosis, report
+from diagnose.made_up import diagnosis, error, report
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -50,6 +50,41 @@ def test_of_a_healthy_artifact_the_headline_says_what_quantizing_and_other_kerne
     assert headline(diagnosis(families=families)) == (
         "nothing stands out: quantization: 1 of 1,000 predictions flip; kernels: 2 of 100 flip on others (reference)."
     )
+
+
+def test_a_headline_that_is_not_alarming_says_so():
+    assert headline(diagnosis(findings=FOUND[1:])) == (
+        "nothing alarming; the largest is CONV_2D int8 't3': dead channels: two are dead."
+    )
+
+
+def test_what_there_was_no_time_for_is_no_good_news():
+    left = {"out_of_time": ("9 of 13 operators alone", "what operators flip")}
+    said = "9 of 13 operators alone and what operators flip not looked at: no time"
+    assert headline(diagnosis(**left)) == (
+        f"{said}; else nothing stands out: quantization: 1 of 1,000 predictions flip."
+    )
+    assert headline(diagnosis(findings=FOUND[1:], **left)).startswith(f"{said}; else nothing alarming; the largest is ")
+    assert headline(diagnosis(findings=FOUND, **left)).endswith(f"alone it flips 9 of 100; {said}.")
+    assert f"Causes: {said}; else nothing stands out." in printed(diagnosis(**left), width=200)
+    assert f"Causes: {said}; else nothing stands out." in markdown(diagnosis(**left))
+
+
+def test_outputs_that_are_no_classes_are_said_to_flip_nothing_and_how_far_off_they_are():
+    off = error(rmse=0.25, rmse_in_steps=2.5, sqnr_db=31.4)
+    found = diagnosis(classes=False, evaluated=0, evaluated_flips=0, flips=0, output_error=off)
+    said = "no row of classes: nothing flips; its output is off by 0.25 (rms, 2.5 steps, 31 dB below the values)"
+    assert headline(found) == f"nothing stands out: {said}."
+    text = printed(found, width=200)
+    assert "100 examples looked at closely.\n" in text
+    assert "predictions flip" not in text
+
+
+def test_predictions_that_nobody_compared_are_no_zero():
+    found = diagnosis(evaluated=0, evaluated_flips=0, flips=0)
+    assert headline(found) == "nothing stands out: quantization: nobody compared predictions."
+    real = replace(found, output_error=error(rmse=0.25, rmse_in_steps=None, sqnr_db=None))
+    assert headline(real).endswith("nobody compared predictions; its output is off by 0.25 (rms).")
 
 
 def test_causes_come_in_order_each_with_evidence_and_advice():
@@ -105,6 +140,16 @@ def test_kernels_and_times_of_both_sides_are_told_if_asked_for():
     rows = text.split("Kernels that ran")[1].splitlines()
     assert rows[3].split() == ["1", "3", "us", "-", "no", "Convolution", "1"]
     assert "Kernels that ran" not in printed(diagnosis(times=TIMES))
+
+
+def test_times_that_the_profiler_cannot_tell_from_nothing_are_bounds_and_make_no_sum():
+    floor = OperatorTime(number=0, kernel="k", delegated=True, nanoseconds=7.8125, resolution_ns=7.8125)
+    text = printed(diagnosis(times=(floor, *TIMES[1:]), float_times=TIMES), verbose=True)
+    assert "Time in operators: 7.51 us for an example, 9 us in float." in text
+    assert text.split("Kernels that ran")[1].splitlines()[2].split()[:3] == ["0", "<16", "ns"]
+    small = replace(TIMES[1], nanoseconds=40.0)
+    text = printed(diagnosis(times=(floor, small), float_times=(floor, small)))
+    assert "Time in operators: <55.6 ns for an example.\n" in text
 
 
 def test_calibration_changes_notes_and_what_has_no_counterpart_are_told():

@@ -126,3 +126,21 @@ def test_another_kernel_is_named_with_the_time():
         for kernel, time in (("IGEMM", 1000), ("CONV_2D", 9000))
     )
     assert slower_operators([before], [now], ["A"]) == "A takes 9 us, took 1 us on CONV_2D, IGEMM before"
+
+
+def test_times_below_what_the_profiler_can_tell_are_bounds():
+    before, now = (
+        OperatorTime(number=0, kernel="k", delegated=True, nanoseconds=time, resolution_ns=7.8125)
+        for time in (7.8125, 900)
+    )
+    assert slower_operators([before], [now], ["A"]) == "A takes 900 ns, took <16 ns"
+
+
+def test_an_error_on_the_way_names_the_command_too(accepted: Lab, monkeypatch):
+    def failing(*_):
+        raise ValueError("a fault")
+
+    session = accepted.session()
+    monkeypatch.setattr("qbench.session.blame.diagnose", failing)
+    line = session.why(INT8, "accuracy")
+    assert line == "Why: not found out (ValueError: a fault). More: qbench explain tiny int8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qbench.report.wording import format_time
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 #: Operators that make up less than this share of all that was lost are not worth a word.
 _SHARE = 0.2
 _MOST = 3
+
+
+def is_floor(time: OperatorTime) -> bool:
+    """Whether a time is the least that the profiler can tell: its kernel may take anything below twice as much."""
+    return time.nanoseconds <= time.resolution_ns
+
+
+def time_of(time: OperatorTime) -> str:
+    """A time with its unit, or what it is below."""
+    return f"<{format_time(math.ceil(2 * time.resolution_ns))}" if is_floor(time) else format_time(time.nanoseconds)
 
 
 def slower_operators(before: Sequence[OperatorTime], now: Sequence[OperatorTime], names: Sequence[str]) -> str:
@@ -39,4 +50,4 @@ def slower_operators(before: Sequence[OperatorTime], now: Sequence[OperatorTime]
 
 def _clause(name: str, time: OperatorTime, was: OperatorTime) -> str:
     kernel = f" on {time.kernel}, {was.kernel} before" if time.kernel != was.kernel else ""
-    return f"{name} takes {format_time(time.nanoseconds)}, took {format_time(was.nanoseconds)}{kernel}"
+    return f"{name} takes {time_of(time)}, took {time_of(was)}{kernel}"
