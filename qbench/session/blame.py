@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qbench.diagnose.causes.find import of_accuracy
 from qbench.diagnose.evidence.changes import artifact_changes
 from qbench.diagnose.evidence.slowdown import slower_operators
 from qbench.diagnose.evidence.times import operator_times
@@ -104,7 +105,7 @@ class Blame:
     def _cause(self, subject: Subject, kind: str, dataset: Dataset | None) -> str:
         """The worst cause of a failure of accuracy; of any other the fact, which is what differs from the accepted."""
         if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE:
-            found = self.diagnose(subject, _QUICK, dataset)
+            found = of_accuracy(self.diagnose(subject, _QUICK, dataset))
             if not found.changes or any(finding.severity >= ALARMING for finding in found.findings):
                 return headline(found)
         changes = self.changes(subject)

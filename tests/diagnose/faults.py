@@ -217,6 +217,14 @@ def with_bias(content: bytes, operator: int, *, record: float = 1.0, limit: int 
     return _written(model)
 
 
+def with_constant(content: bytes, operator: int, operand: int, values: Array) -> bytes:
+    """An artifact with another constant for one operand of one operator, of the same dtype."""
+    model = _read(content)
+    graph = model.subgraphs[0]
+    _store(model, graph.tensors[graph.operators[operator].inputs[operand]], values)
+    return _written(model)
+
+
 def of_other_weights(recipe: str = "fp16") -> bytes:
     """A float artifact of a model of the same structure whose weights are others."""
     model = _read(committed(recipe))

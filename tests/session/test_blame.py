@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from diagnose import faults
 
 from qbench.diagnose.evidence.slowdown import slower_operators
-from qbench.diagnose.records import OperatorTime
+from qbench.diagnose.records import Finding, OperatorTime
 from qbench.models.datasets import Dataset
 from session.lab import FP32, INT8, examples
 
@@ -134,6 +134,17 @@ def test_times_below_what_the_profiler_can_tell_are_bounds():
         for time in (7.8125, 900)
     )
     assert slower_operators([before], [now], ["A"]) == "A takes 900 ns, took <16 ns"
+
+
+def test_of_an_accuracy_the_line_names_nothing_that_costs_time_alone(accepted: Lab, monkeypatch):
+    slow, clipped = (
+        Finding(cause=cause, where="there", severity=severity, evidence="so", advice="so")
+        for cause, severity in (("off the delegate", 0.25), ("saturation", 0.2))
+    )
+    session = accepted.session()
+    found = msgspec.structs.replace(session.diagnose(INT8), findings=(slow, clipped))
+    monkeypatch.setattr("qbench.session.blame.diagnose", lambda *_: found)
+    assert "the largest is there: saturation: so." in session.why(INT8, "accuracy")
 
 
 def test_an_error_on_the_way_names_the_command_too(accepted: Lab, monkeypatch):

@@ -17,7 +17,7 @@ from qbench.diagnose.causes.graph_causes import another_model, not_finite_values
 from qbench.diagnose.causes.kernel_causes import differing_kernels, off_the_delegate, slow_operators
 from qbench.diagnose.causes.operator_causes import misrepresents, operator_findings
 from qbench.diagnose.causes.operator_evidence import Operator
-from qbench.diagnose.records import Finding, OperatorReport
+from qbench.diagnose.records import OF_TIME, Finding, OperatorReport
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -74,6 +74,12 @@ def find_causes(diagnosis: Diagnosis, graph: Subgraph) -> tuple[Finding, ...]:
     ]
     found = [*not_finite, *model_wide, *of_operators, *elsewhere]
     return tuple(sorted(found, key=lambda finding: -finding.severity))
+
+
+def of_accuracy(diagnosis: Diagnosis) -> Diagnosis:
+    """The same without causes that cost time and change no answer."""
+    findings = tuple(finding for finding in diagnosis.findings if finding.cause not in OF_TIME)
+    return msgspec.structs.replace(diagnosis, findings=findings)
 
 
 def _operators(diagnosis: Diagnosis, graph: Subgraph) -> tuple[list[Operator], list[OperatorReport]]:

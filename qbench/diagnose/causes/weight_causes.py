@@ -54,8 +54,8 @@ def _of_bias(operator: Operator, weights: WeightReport) -> Iterator[Finding]:
         channels = "channels" if weights.at_limit > 1 else "channel"
         yield operator.finding(
             "bias does not fit",
-            f"the bias of {weights.at_limit} {channels} is beyond what {weights.operator.rpartition(' ')[2]} holds: the "
-            "weights there are next to zero, and with them the scale that the bias is stored in",
+            f"the bias of {weights.at_limit} {channels} is beyond what {weights.operator.rpartition(' ')[2]} holds: "
+            "the weights there are next to zero, and with them the scale that the bias is stored in",
             "give those channels a larger weight scale, such as one that holds the bias; or leave the channels out",
         )
     if weights.bias_scale_factor == 1:

@@ -273,6 +273,17 @@ class TestOrder:
         given = {"operators": operators, "flips": 9, "evaluated": 1500, "evaluated_flips": 9, "fallen": ("CONV_2D",)}
         assert [cause for cause, _ in causes(diagnosis(**given))] == ["saturation", "off the delegate"]
 
+    def test_of_what_flips_as_much_a_fact_that_is_never_right_comes_first(self):
+        operators = (report(0, flips_alone=20, saturated=0.1, float_high=9.0), report(1, flips_alone=20), report(2))
+        found = causes(diagnosis(operators=operators, weights=(weights(1, rmse_in_steps=40.0),)))
+        assert [cause for cause, _ in found] == ["weights differ", "saturation"]
+
+    def test_one_flip_is_chance(self):
+        for flips, is_alarming in ((1, False), (2, True)):
+            operators = with_operator(report(1, flips_alone=flips, saturated=0.1, float_high=9.0))
+            (finding,) = find_causes(diagnosis(operators=operators, evaluated=100, flips=2, evaluated_flips=2), chain())
+            assert (finding.severity >= ALARMING) is is_alarming
+
     def test_an_error_of_a_tenth_is_alarming_where_nothing_can_flip(self):
         for decibels, is_alarming in ((13.0, True), (40.0, False)):
             clipped = report(1, saturated=0.1, float_high=9.0, sqnr_db=decibels, flips_alone=None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import models_zoo as zoo
 import pytest
 
 from diagnose import faults
+from diagnose.graph_pairs import Writer, conv
 from qbench.diagnose.evidence.options import options_reports, other_outputs, weighted_operators
 from qbench.diagnose.matching.match import match_graphs
 from qbench.tflite.reader import read_model
@@ -53,7 +56,17 @@ def test_weights_of_other_sizes_have_no_counterpart():
 
 
 def test_the_same_weights_for_another_batch_are_no_other_model():
-    assert weighted_operators(matched(zoo.dense_int8(batch=4), zoo.dense_float(batch=1)))[1] == 0
+    nodes = [conv(-1, 2, 3, seed=0), conv(0, 3, 3, seed=1), conv(1, 3, 2, seed=2)]
+    floats = Writer(nodes).write().graph
+    quantized = Writer(nodes, quantized=True).write().graph
+    # As many examples at once as nobody has in the float graph.
+    tensors = tuple(
+        each if each.data is not None else replace(each, shape=(4, *each.shape[1:])) for each in quantized.tensors
+    )
+    found = match_graphs(replace(quantized, tensors=tensors), floats)
+    assert found.unmatched
+    assert weighted_operators(found) == (3, 0)
+    assert other_outputs(found) == ""
 
 
 def test_outputs_of_another_size_are_told():

@@ -88,3 +88,13 @@ def test_weights_that_are_stored_as_float_are_compared_too(recipe):
     assert not any(each.per_tensor or each.rmse_in_steps for each in weights + biases)
     others, biases = reports(faults.of_other_weights(recipe), faults.committed("fp32"))
     assert all(each.relative_error == pytest.approx(2, abs=0.01) for each in others + biases)
+
+
+def test_what_float16_cannot_tell_from_0_is_no_difference():
+    real = np.geomspace(1e-8, 9e-8, 48, dtype=np.float32)
+    contents = (
+        faults.with_constant(faults.committed("fp32"), faults.POINTWISE, 2, bias)
+        for bias in (real.astype(np.float16).astype(np.float32), real)
+    )
+    _, biases = reports(*contents)
+    assert all(each.relative_error == 0.0 for each in biases)
