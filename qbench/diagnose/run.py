@@ -240,7 +240,7 @@ class _Study:
                 unmatched=found.unmatched,
                 output_error=next((each.cumulative for each in found.reports if each.output == name), None),
             )
-            if found.out_of_time and found.examples:
+            if 0 < found.examples < self.diagnosis.examples:
                 # Those that flip are the first of them.
                 self._add(examples=found.examples, flips=min(self.diagnosis.flips, found.examples))
 

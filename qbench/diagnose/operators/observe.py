@@ -65,6 +65,12 @@ class Laboratory:
         self._process = process
         self._options = options
         self._end, self._limit_s = end, process.limit_s
+        self._half = None if end is None else (time.monotonic() + end) / 2
+
+    @property
+    def is_half_over(self) -> bool:
+        """Whether half of the time is."""
+        return self._half is not None and time.monotonic() > self._half
 
     def check(self) -> None:
         """Go on, unless it is time to end.

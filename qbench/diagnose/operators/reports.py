@@ -176,6 +176,9 @@ class _Study:
                 self._tell(progress, batch.start, number, one)
                 one.compare_alone(batch.floats, self._laboratory)
             self._compared = batch.stop
+            if self._laboratory.is_half_over:  # Fewer examples leave time for what operators flip.
+                break
+        self._examples = self._compared
         self._is_compared = True
 
     def count_flips(self, progress: Report, *, most: int, output: int) -> None:
@@ -215,6 +218,8 @@ class _Study:
     def _batches(self, comparisons: Iterable[Comparison]) -> Iterator[_Batch]:
         wanted = sorted({index for one in comparisons for index in one.float_tensors | one.tensors_beside})
         for start, stop in self._stretches:
+            if stop > self._examples:
+                return
             stored = self._floats.stored(start, stop)
             seen = self._laboratory.observe(self._floats.content, stored, wanted, name=self._floats.name)
             yield _Batch(start, stop, seen.tensors)

@@ -18,6 +18,7 @@ from qbench.diagnose.operators.reports import Limits, OperatorReports, operator_
 from qbench.errors import DatasetError, WorkerCrashedError
 from qbench.records import RuntimeOptions
 from qbench.tflite.builder import Affine, Graph
+from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -289,7 +290,7 @@ def _looks(monkeypatch: pytest.MonkeyPatch, fault: Fault, flips_alone: int) -> i
 def test_where_the_time_is_over_the_worst_as_deployed_have_been_run_alone(monkeypatch: pytest.MonkeyPatch):
     fault = faults.saturated_weights()
     whole = _looks(monkeypatch, fault, 0)
-    found = _ended_after(whole - 9, monkeypatch, fault, 0)
+    found = _ended_after(whole - 10, monkeypatch, fault, 0)
     alone = [report for report in found.reports if report.isolated is not None]
     left = [report for report in found.reports if report.isolated is None]
     assert (len(found.reports), len(left), found.examples) == (13, 9, 16)
@@ -318,3 +319,20 @@ def test_without_any_time_there_is_nothing():
         committed("fp32"), committed("int8"), (_images(4),), options=_OPTIONS, limits=Limits(end=0.0)
     )
     assert (found.reports, found.examples, found.out_of_time) == ((), 0, ("operators",))
+
+
+def test_fewer_examples_leave_time_for_what_operators_flip(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("qbench.diagnose.operators.observe._BATCH", 4)
+    fault = faults.per_tensor()
+    whole = _looks(monkeypatch, fault, 2)
+    found = _ended_after(whole // 2, monkeypatch, fault, 2)
+    assert 0 < found.examples < 16
+    assert found.out_of_time == ()
+    assert {report.isolated.values // _size(report) for report in found.reports} == {found.examples}
+    assert len([report for report in found.reports if report.flips_alone is not None]) == 2
+
+
+def _size(report: OperatorReport) -> int:
+    graph = read_model(committed("int8")).subgraphs[0]
+    (tensor,) = (tensor for tensor in graph.tensors if tensor.name == report.output)
+    return int(np.prod(tensor.shape[1:]))
