@@ -14,8 +14,9 @@ READY := $(VENV)/.ready
 bench: setup
 	$(BIN)/pytest benchmarks/ --benchmark-compare
 
+# A file's tests stay together: what takes long to set up is set up once.
 test: check
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests --numprocesses 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
