@@ -220,6 +220,8 @@ def test_infinite_examples_are_said_and_explained_all_the_same():
     found = explained(faults.healthy(), dataset=dataset)
     assert found.notes[0] == "1 evaluation value is infinite; ranges are those of the others"
     assert found.inputs[0].high == 1.0
+    first = found.findings[0]
+    assert (first.cause, first.where) == ("not finite", "the examples of input 'serving_default_input_layer_2:0'")
 
 
 def test_of_an_artifact_without_ranges_the_calibration_is_not_looked_at():

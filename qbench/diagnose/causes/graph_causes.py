@@ -43,6 +43,15 @@ def not_finite_values(diagnosis: Diagnosis) -> Iterator[Finding]:
         errors = [error for error in (report.isolated, report.cumulative) if error is not None]
         count = max((error.not_finite for error in errors), default=0)
         floats = max((error.float_not_finite for error in errors), default=0)
+        if floats and report.number < 0:
+            yield Finding(
+                cause="not finite",
+                where=f"the examples of input {short_name(report.output)!r}",
+                severity=_NOT_FINITE,
+                evidence=f"{floats} of the values that evaluation feeds it are NaN or infinite",
+                advice="repair the examples, or leave these out: what an input cannot hold is stored as its limit",
+            )
+            return
         if floats:
             yield Finding(
                 cause="not finite",
