@@ -187,6 +187,8 @@ class InputReport(msgspec.Struct, frozen=True, kw_only=True):
         Of the evaluation examples; `deviation` is the standard deviation.
     calibration_low, calibration_high, calibration_mean
         Of the calibration examples; None if there are none.
+    calibration_examples, calibration_beyond
+        How many of them were looked at, and how many reach beyond the evaluation's range by more than a quarter of it.
     represents_low, represents_high
         What the input's scale and zero point can represent; None if it is not quantized.
     saturated
@@ -204,6 +206,8 @@ class InputReport(msgspec.Struct, frozen=True, kw_only=True):
     represents_low: float | None = None
     represents_high: float | None = None
     saturated: float = 0.0
+    calibration_examples: int = 0
+    calibration_beyond: int = 0
 
 
 class RangeStability(msgspec.Struct, frozen=True, kw_only=True):

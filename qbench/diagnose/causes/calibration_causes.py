@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.diagnose.causes.operator_evidence import short_name
-from qbench.diagnose.evidence.normalisation import input_range_mismatch, mismatch
+from qbench.diagnose.evidence.normalisation import few_reach_beyond, input_range_mismatch, mismatch
 from qbench.diagnose.records import Finding
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ _IN_USE = 1 / 8
 _CLIPPED = 0.01
 #: Shares of the range, and of the examples, from which on a calibration set is said to be a poor one.
 _MOVED, _CONSTANT = 0.5, 0.5
+_ANOTHER_KIND = (
+    "calibrate on some hundred training examples that went through the same preprocessing as those that are evaluated"
+)
+_OUTLIERS = "look at these examples, and take them out; or calibrate by percentile or mse"
 
 
 def differing_calibration(diagnosis: Diagnosis, graph: Subgraph, *, is_everywhere: bool = False) -> Iterator[Finding]:
@@ -47,8 +51,7 @@ def differing_calibration(diagnosis: Diagnosis, graph: Subgraph, *, is_everywher
                 where=f"the calibration of input {each.name!r}",
                 severity=MODEL_WIDE if is_everywhere or is_far_off(each) else _MILD,
                 evidence=clause,
-                advice="calibrate on some hundred training examples that went through the same preprocessing as those "
-                "that are evaluated",
+                advice=_OUTLIERS if few_reach_beyond(each) else _ANOTHER_KIND,
             )
     symmetric = is_symmetric(graph)
     for each in diagnosis.inputs:

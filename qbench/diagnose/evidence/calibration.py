@@ -29,6 +29,8 @@ _NEAR = 0.01
 #: Multiplications that looking for near copies may take; about a second.
 _MOST_MULTIPLICATIONS = 2e10
 _CHUNK = 256
+#: How far beyond the evaluation's range, as a share of its width, an example is one that reaches further.
+_BEYOND = 0.25
 #: What it takes to hold one half of a set against the other.
 LEAST_EXAMPLES = 2
 
@@ -145,7 +147,9 @@ def range_stability(extremes: Mapping[str, Array]) -> tuple[RangeStability, ...]
 
 def _input_report(spec: TensorSpec, real: Array, calibration: Array | None) -> InputReport:
     finite = real if np.isfinite(real).all() else real[np.isfinite(real)]
+    beyond, examples = 0, 0
     if calibration is not None:
+        beyond, examples = _beyond(calibration, float(finite.min()), float(finite.max())), len(calibration)
         calibration = calibration[np.isfinite(calibration)]
         calibration = calibration if calibration.size else None
     represents, saturated = None, 0.0
@@ -165,7 +169,16 @@ def _input_report(spec: TensorSpec, real: Array, calibration: Array | None) -> I
         represents_low=represents[0] if represents else None,
         represents_high=represents[1] if represents else None,
         saturated=saturated,
+        calibration_examples=examples,
+        calibration_beyond=beyond,
     )
+
+
+def _beyond(examples: Array, low: float, high: float) -> int:
+    """How many examples have a finite value beyond a range, by more than a share of its width."""
+    room = _BEYOND * (high - low)
+    outside = np.isfinite(examples) & ((examples < low - room) | (examples > high + room))
+    return int(np.count_nonzero(outside.reshape(len(examples), -1).any(axis=1)))
 
 
 def _thinned(examples: Array) -> Array:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _WIDTH, _SHIFT = 1.5, 0.25
 #: Means of the same kind of data differ by less than this many standard deviations.
 _MEAN_DEVIATIONS = 0.5
+#: Share of the calibration examples that may be outliers.
+_FEW = 0.1
 #: Factors that people normalise by, and how near to one of them a quotient of ranges must be.
 _FACTORS = (255.0, 256.0, 128.0, 127.5)
 _NEAR_FACTOR = 0.02
@@ -30,6 +32,10 @@ def mismatch(input_report: InputReport) -> str:
         return f"every calibration value is {low:g}, evaluation inputs span {_span(input_report)}"
     found = f"evaluation inputs span {_span(input_report)}, calibration {low:g}..{high:g}"
     relation = _relation(input_report.low, input_report.high, low, high)
+    if relation and few_reach_beyond(input_report):
+        reach = "reaches" if input_report.calibration_beyond == 1 else "reach"
+        outside = f"{input_report.calibration_beyond} of {input_report.calibration_examples} examples"
+        return f"{outside} {reach} beyond what is evaluated: {found}"
     if relation:
         return f"{found}: {relation}"
     mean = input_report.calibration_mean
@@ -39,6 +45,11 @@ def mismatch(input_report: InputReport) -> str:
         f"evaluation inputs have the mean {input_report.mean:.3g} and the standard deviation "
         f"{input_report.deviation:.3g}, calibration has the mean {mean:.3g}"
     )
+
+
+def few_reach_beyond(input_report: InputReport) -> bool:
+    """Whether calibration reaches further than evaluation by a few examples: outliers, and no other kind of data."""
+    return 0 < input_report.calibration_beyond <= _FEW * input_report.calibration_examples
 
 
 def input_range_mismatch(input_report: InputReport, *, symmetric: bool) -> str:

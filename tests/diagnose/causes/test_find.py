@@ -373,6 +373,13 @@ class TestCalibration:
         assert found[0].severity > 0.7
         assert found[1].severity < ALARMING
 
+    def test_one_example_that_reaches_further_is_told_from_other_preprocessing(self):
+        for beyond, cure in ((1, "take them out"), (40, "the same preprocessing")):
+            given = fed(calibration_high=30.0, represents_high=30.0, calibration_examples=48, calibration_beyond=beyond)
+            (finding,) = find_causes(diagnosis(inputs=(given,)), chain())
+            assert cure in finding.advice
+            assert ("1 of 48 examples reaches beyond" in finding.evidence) is (beyond == 1)
+
     def test_a_difference_that_most_ranges_show_is_one_of_the_model(self):
         operators = tuple(report(number, range_use=0.1, float_high=0.6, flips_alone=20) for number in range(6))
         given = fed(calibration_low=-1.0)

@@ -35,6 +35,14 @@ class TestInputs:
         assert (report.represents_low, report.represents_high) == pytest.approx((0.0, 1.0))
         assert report.saturated == 0.5
 
+    def test_calibration_examples_beyond_the_evaluation_are_counted_once_each(self):
+        calibration = examples(48, seed=1)
+        calibration[3, 1:3] = 4.0
+        calibration[5, 0] = -0.2
+        calibration[7, 0] = np.inf
+        (report,) = input_reports(Dataset(inputs=examples(60), calibration=calibration), (INT8,))
+        assert (report.calibration_examples, report.calibration_beyond) == (48, 1)
+
     def test_a_value_within_a_step_of_the_range_is_not_clipped(self):
         inside, outside = ([-step, 1 + step, 0.5, 0.5] for step in (0.9 / 255, 1.1 / 255))
         for values, share in ((inside, 0.0), (outside, 0.5)):
@@ -155,6 +163,14 @@ class TestNormalisation:
     def test_evaluation_that_was_normalised_and_calibration_that_was_not(self):
         clause = mismatch(fed(low=-1.0, high=1.0, mean=0.0, calibration_low=0.0, calibration_high=1.0))
         assert "a mean was subtracted" in clause
+
+    def test_an_example_that_reaches_further_is_no_other_preprocessing(self):
+        given = {"calibration_high": 4.0, "calibration_examples": 48}
+        assert mismatch(fed(calibration_beyond=1, **given)) == (
+            "1 of 48 examples reaches beyond what is evaluated: evaluation inputs span 0..1, calibration 0..4"
+        )
+        assert mismatch(fed(calibration_beyond=4, **given)).startswith("4 of 48 examples reach beyond ")
+        assert mismatch(fed(calibration_beyond=40, **given)).endswith(": 4 times as wide")
 
     def test_the_same_range_about_another_mean(self):
         assert "has the mean 0.9" in mismatch(fed(calibration_mean=0.9))
