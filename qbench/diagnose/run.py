@@ -230,7 +230,7 @@ class _Study:
                 progress=report,
                 output=self._case.float_output,
                 matching=matching,
-                limits=Limits(flips_alone=self._effort.flips_alone, end=self._end),
+                limits=Limits(flips_alone=self._effort.flips_alone if self.diagnosis.classes else 0, end=self._end),
             )
             self._leave(*found.out_of_time)
             output = self.model.subgraphs[0].outputs[self._case.output]

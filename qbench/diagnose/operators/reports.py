@@ -91,11 +91,12 @@ def operator_reports(
     limits = limits or Limits()
     with RuntimeProcess(limit_s=_LIMIT_S) as process:
         study = _Study(float_content, content, inputs, Laboratory(process, options, limits.end), matching)
+        study.limits = limits
         report = progress or _silent
         try:
             study.look()
             study.compare(report)
-            study.count_flips(report, most=limits.flips_alone, output=output)
+            study.count_flips(report, output)
         except OutOfTimeError:
             return study.result(study.leave())
         return study.result(())
@@ -155,6 +156,7 @@ class _Study:
         self._compared = 0
         self._is_compared = False
         self._counted: list[Comparison] = []
+        self.limits = Limits()
 
     def look(self) -> None:
         """Cut out all operators."""
@@ -176,22 +178,28 @@ class _Study:
                 self._tell(progress, batch.start, number, one)
                 one.compare_alone(batch.floats, self._laboratory)
             self._compared = batch.stop
-            if self._laboratory.is_half_over:  # Fewer examples leave time for what operators flip.
-                break
+            if self.limits.flips_alone and self._laboratory.is_half_over:
+                break  # Fewer examples leave time for what operators flip.
         self._examples = self._compared
         self._is_compared = True
 
-    def count_flips(self, progress: Report, *, most: int, output: int) -> None:
-        """Count the flips that the operators with the largest errors cause alone."""
+    def count_flips(self, progress: Report, output: int) -> None:
+        """Count the flips that the operators with the largest errors cause alone.
+
+        Where there may be no time for all, one operator after the other has all examples; else all operators have one
+        batch after the other, for which the float model is run once.
+        """
         able = [one for one in self.comparisons if one.is_compared_alone]
-        chosen = self._counted = sorted(able, key=lambda one: one.damage, reverse=True)[:most]
+        chosen = self._counted = sorted(able, key=lambda one: one.damage, reverse=True)[: self.limits.flips_alone]
         for one in chosen:
             self._laboratory.check()
             one.cut_remainder(self._float_cutter, self._floats.graph.outputs[output])
-        for batch in self._batches(chosen):
-            for number, one in enumerate(chosen):
-                self._tell(progress, self._examples + batch.start, number, one)
-                one.count_flips(batch.floats, batch.stop - batch.start, self._laboratory)
+        for group in [chosen] if self.limits.end is None else [[one] for one in chosen]:
+            for batch in self._batches(group):
+                for number, one in enumerate(group):
+                    done = batch.start if self.limits.end is None else 0
+                    self._tell(progress, self._examples + done, number, one)
+                    one.count_flips(batch.floats, batch.stop - batch.start, self._laboratory)
 
     def leave(self) -> tuple[str, ...]:
         """Drop what there was no time to finish; what it is."""
@@ -202,7 +210,7 @@ class _Study:
         left = sum(one.leave_alone() for one in seen)
         alone = (f"{left} of {len(seen)} operators alone",) if left else ()
         if not self._is_compared:
-            return (*alone, "what operators flip")
+            return (*alone, "what operators flip") if self.limits.flips_alone else alone
         flips = sum(one.leave_flips(self._examples) for one in self._counted)
         return (f"what {flips} of {len(self._counted)} operators flip",)
 

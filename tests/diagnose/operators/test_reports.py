@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from diagnose import faults
 from diagnose.faults import committed, digits
 from qbench.diagnose.operators.isolated import Unit, units
+from qbench.diagnose.operators.observe import Laboratory
 from qbench.diagnose.operators.reports import Limits, OperatorReports, operator_reports
 from qbench.errors import DatasetError, WorkerCrashedError
 from qbench.records import RuntimeOptions
@@ -290,11 +291,11 @@ def _looks(monkeypatch: pytest.MonkeyPatch, fault: Fault, flips_alone: int) -> i
 def test_where_the_time_is_over_the_worst_as_deployed_have_been_run_alone(monkeypatch: pytest.MonkeyPatch):
     fault = faults.saturated_weights()
     whole = _looks(monkeypatch, fault, 0)
-    found = _ended_after(whole - 10, monkeypatch, fault, 0)
+    found = _ended_after(whole - 8, monkeypatch, fault, 0)
     alone = [report for report in found.reports if report.isolated is not None]
     left = [report for report in found.reports if report.isolated is None]
     assert (len(found.reports), len(left), found.examples) == (13, 9, 16)
-    assert found.out_of_time == ("9 of 13 operators alone", "what operators flip")
+    assert found.out_of_time == ("9 of 13 operators alone",)
     assert {report.note for report in left} == {"not run alone: there was no more time for it"}
     # The broken one is not among the first in the artifact.
     assert fault.operator in {report.number for report in alone}
@@ -303,14 +304,17 @@ def test_where_the_time_is_over_the_worst_as_deployed_have_been_run_alone(monkey
     assert all((_deployed(report).sqnr_db or np.inf) <= worst for report in alone)
 
 
-def test_flips_that_there_was_no_time_for_are_not_counted_and_errors_stay(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("batch", [128, 4])
+def test_flips_that_there_was_no_time_for_are_not_counted_and_errors_stay(batch: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("qbench.diagnose.operators.observe._BATCH", batch)
+    monkeypatch.setattr(Laboratory, "is_half_over", False)
     fault = faults.per_tensor()
     whole = _looks(monkeypatch, fault, 3)
     found = _ended_after(whole - 1, monkeypatch, fault, 3)
     counted = [report for report in found.reports if report.flips_alone is not None]
     assert all(report.isolated is not None for report in found.reports)
-    assert len(counted) < 3
-    assert found.out_of_time == (f"what {3 - len(counted)} of 3 operators flip",)
+    assert len(counted) == 2
+    assert found.out_of_time == ("what 1 of 3 operators flip",)
     assert fault.operator in {report.number for report in counted}
 
 
