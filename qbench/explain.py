@@ -11,8 +11,9 @@ import numpy as np
 from rich.console import Console
 
 from qbench.argument_types import count
+from qbench.diagnose.case import Case, Effort
 from qbench.diagnose.evidence.calibration import has_ranges
-from qbench.diagnose.run import Case, Effort, diagnose
+from qbench.diagnose.run import diagnose
 from qbench.errors import ConfigError, DatasetError
 from qbench.files import write_output
 from qbench.models.config import load_config

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qbench.diagnose.case import Case, Effort
 from qbench.diagnose.causes.find import of_accuracy
 from qbench.diagnose.evidence.changes import artifact_changes
 from qbench.diagnose.evidence.slowdown import slower_operators
 from qbench.diagnose.evidence.times import operator_times
-from qbench.diagnose.run import Case, Effort, diagnose
+from qbench.diagnose.run import diagnose
 from qbench.errors import ConfigError, DatasetError, MeasurementError, QbenchError
 from qbench.measure.accuracy import choose_output
 from qbench.models.operators import computations

@@ -37,8 +37,8 @@ from qbench.session.references import References
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qbench.diagnose.case import Effort
     from qbench.diagnose.records import Diagnosis
-    from qbench.diagnose.run import Effort
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset

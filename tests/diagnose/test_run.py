@@ -10,8 +10,9 @@ import pytest
 
 from diagnose import faults
 from qbench.diagnose import run
+from qbench.diagnose.case import Case, Effort
 from qbench.diagnose.matching.match import match_graphs
-from qbench.diagnose.run import Case, Effort, diagnose
+from qbench.diagnose.run import diagnose
 from qbench.errors import DatasetError, InvalidArtifactError
 from qbench.models.datasets import Dataset
 from qbench.records import RuntimeOptions, Subject
