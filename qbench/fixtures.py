@@ -11,8 +11,9 @@ from qbench.errors import ConfigError, QbenchError
 from qbench.judge.tolerance import Tolerance
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.tables import convert_table
-from qbench.records import Artifact, MetricVerdict, Subject, Verdict
+from qbench.records import Artifact, Subject
 from qbench.report.wording import failure_message
+from qbench.verdicts import MetricVerdict, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -17,9 +17,10 @@ from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.plugin_outcome import Outcome
 from qbench.plugin_progress import PytestProgress
-from qbench.records import Subject, SubjectResult
+from qbench.records import Subject
 from qbench.session import Session, SessionOptions
 from qbench.session.latency import BUILD_ENVIRONMENT, LatencyOptions
+from qbench.verdicts import SubjectResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

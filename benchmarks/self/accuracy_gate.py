@@ -26,11 +26,11 @@ from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.judge.paired import ALPHA, PairedCounts, non_inferiority
 from qbench.judge.power import drop_found, fail_probability
 from qbench.judge.tolerance import margin_at
-from qbench.records import Allowance
+from qbench.verdicts import Allowance
 
 if TYPE_CHECKING:
     from qbench.judge.tolerance import Allowed
-    from qbench.records import Evidence
+    from qbench.verdicts import Evidence
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -23,7 +23,7 @@ from scipy.stats import norm
 
 from qbench.judge.paired import ALPHA
 from qbench.judge.power import POWER
-from qbench.records import BootstrapSummary
+from qbench.verdicts import BootstrapSummary
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from qbench.judge.replicates import Replicates
-    from qbench.records import Evidence
+    from qbench.verdicts import Evidence
 
     Array = npt.NDArray[Any]
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.judge.gate import judge
-from qbench.records import Metric, MetricVerdict, Verdict
+from qbench.verdicts import MetricVerdict, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from qbench.records import Metric
 
 
 def newly_counted(now: Sequence[str], accepted: Sequence[str]) -> tuple[str, ...]:

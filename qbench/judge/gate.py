@@ -9,16 +9,14 @@ import msgspec
 
 from qbench.judge.metrics import LATENCY, SPEEDUP
 from qbench.judge.tolerance import error_share, margin_at
-from qbench.records import (
+from qbench.verdicts import (
     Against,
     Allowance,
     BootstrapSummary,
     ContestSummary,
     Evidence,
-    Metric,
     MetricVerdict,
     PairedSummary,
-    Subject,
     Verdict,
 )
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qbench.judge.tolerance import Allowed
+    from qbench.records import Metric, Subject
 
 #: Differences of decimal fractions are not exact in binary: 0.985 - 0.983 is a little more than 0.002. The
 #: allowance is a share of the tolerance, because a metric may be 1e-10 or 1e10; a tolerance of 0 is exact.

@@ -17,12 +17,12 @@ from scipy.stats import binom, norm
 
 from qbench.judge.power import POWER, drop_found
 from qbench.judge.score import drop_variance
-from qbench.records import PairedSummary
+from qbench.verdicts import PairedSummary
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from qbench.records import Evidence
+    from qbench.verdicts import Evidence
 
 #: The one-sided level of each of the two findings.
 ALPHA = 0.05

@@ -19,7 +19,7 @@ from qbench.judge.score import drop_variance
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from qbench.records import Evidence
+    from qbench.verdicts import Evidence
 
 #: The probability with which a drop has to fail to count as one that is found.
 POWER = 0.8

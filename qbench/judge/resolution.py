@@ -14,7 +14,8 @@ import msgspec
 from qbench.judge.metrics import ACCURACY, ACCURACY_DROP
 from qbench.judge.paired import ALPHA, PairedCounts
 from qbench.judge.power import POWER, fail_probability
-from qbench.records import Allowance, MetricVerdict, Subject
+from qbench.records import Subject
+from qbench.verdicts import Allowance, MetricVerdict
 
 #: A drop that nobody means to let through is at most this large. The usual gates allow a point, or a hundredth of the
 #: accuracy (MLPerf, NNCF, Neural Compressor): one that passes twice that enforces none of them.

@@ -21,14 +21,15 @@ import msgspec
 import numpy as np
 
 from qbench.judge.paired import PairedCounts, mcnemar_p_value
-from qbench.records import MetricVerdict, SliceChange, SlicesSummary, Verdict
+from qbench.verdicts import MetricVerdict, SliceChange, SlicesSummary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from qbench.records import Against, Subject
+    from qbench.records import Subject
+    from qbench.verdicts import Against
 
     Array = npt.NDArray[Any]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from qbench.records import Allowance, Metric
+from qbench.verdicts import Allowance
+
+if TYPE_CHECKING:
+    from qbench.records import Metric
 
 #: A number in the metric's own unit, or what becomes one at a reference.
 Allowed: TypeAlias = float | Allowance

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from qbench.judge.sequential import Interval
-from qbench.records import ContestSummary
+from qbench.verdicts import ContestSummary
 
 Clock = Literal["cpu", "wall"]
 Finding = Literal["slower", "not slower", "inconclusive"]

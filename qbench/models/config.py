@@ -19,7 +19,8 @@ from qbench.judge.tolerance import Tolerance, resolve_tolerance
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.models.sources import Source, read_source
 from qbench.models.tables import check_function, check_name, convert_table, convert_value, describe
-from qbench.records import Evidence, KernelSet, RuntimeName, RuntimeOptions, Subject
+from qbench.records import KernelSet, RuntimeName, RuntimeOptions, Subject
+from qbench.verdicts import Evidence
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qbench.judge.metrics import RESERVED_NAMES
 
 if TYPE_CHECKING:
-    from qbench.records import Allowance
+    from qbench.verdicts import Allowance
 
 #: Metrics that are shares of something, and are spoken of in points.
 SHARES = frozenset(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from qbench.records import ContestSummary, MetricVerdict
+    from qbench.verdicts import ContestSummary, MetricVerdict
 
 _CLOCKS = {"cpu": "processor time", "wall": "wall clock"}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.judge.resolution import finer_than_an_example
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from qbench.records import BootstrapSummary, MetricVerdict, PairedSummary
+    from qbench.verdicts import BootstrapSummary, MetricVerdict, PairedSummary
 
 
 def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from qbench.diagnose.records import Diagnosis, Finding, OperatorTime
+    from qbench.diagnose.evidence.records import OperatorTime
+    from qbench.diagnose.records import Diagnosis, Finding
     from qbench.report.operator_table import Rows
 
 #: Below this, a cause is worth knowing and no reason to act.

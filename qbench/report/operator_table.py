@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console, JustifyMethod
 
-    from qbench.diagnose.records import Diagnosis, OperatorReport, OperatorTime, TensorError
+    from qbench.diagnose.evidence.records import OperatorTime
+    from qbench.diagnose.operators.records import OperatorReport, TensorError
+    from qbench.diagnose.records import Diagnosis
 
     #: Names of columns, and the cells below them.
     Rows = tuple[list[str], list[list[str]]]

@@ -11,7 +11,7 @@ from qbench.report.amounts import format_amount, format_share, tolerance_phrase
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qbench.records import MetricVerdict
+    from qbench.verdicts import MetricVerdict
 
 
 def power_sentences(verdicts: Iterable[MetricVerdict]) -> list[str]:

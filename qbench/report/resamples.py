@@ -8,7 +8,7 @@ from qbench.report.amounts import with_unit
 from qbench.report.evidence import undecided
 
 if TYPE_CHECKING:
-    from qbench.records import BootstrapSummary, MetricVerdict
+    from qbench.verdicts import BootstrapSummary, MetricVerdict
 
 
 def bootstrap_sentence(verdict: MetricVerdict, bootstrap: BootstrapSummary) -> str:

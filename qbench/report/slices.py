@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qbench.records import SliceChange, SlicesSummary
+    from qbench.verdicts import SliceChange, SlicesSummary
 
 #: More slices than this make a sentence that nobody reads.
 _MOST_NAMES = 3

@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
 from qbench.report.power import power_sentences
 from qbench.report.wording import details, format_size, format_time, sentences
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
-    from qbench.records import MetricVerdict, SubjectResult
+    from qbench.verdicts import MetricVerdict, SubjectResult
 
 _STYLES = {
     Verdict.PASS: "green",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.records import Verdict
 from qbench.report.amounts import SHARES, format_amount, tolerance_phrase, with_unit
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
 from qbench.report.resamples import bootstrap_sentence
 from qbench.report.slices import slices_sentence
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qbench.records import MetricVerdict, SubjectResult
+    from qbench.verdicts import MetricVerdict, SubjectResult
 
 _BYTES = frozenset({"size_bytes", "compressed_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
 _KILO = 1000.0

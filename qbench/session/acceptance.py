@@ -21,14 +21,16 @@ from qbench.errors import AcceptRefusedError, BaselineError
 from qbench.files import digest_bytes
 from qbench.judge.metrics import kind_of
 from qbench.models.cache import tool_versions
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
 from qbench.runtime.fingerprint import fingerprint_id, python_version, runtime_package, runtime_version
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qbench.models.config import Config
-    from qbench.records import Fingerprint, SubjectResult
+    from qbench.records import Fingerprint
+    from qbench.verdicts import SubjectResult
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):

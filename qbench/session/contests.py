@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
     from qbench.progress import Progress
-    from qbench.records import ContestSummary, Subject
+    from qbench.records import Subject
     from qbench.session.preparation import Datasets
+    from qbench.verdicts import ContestSummary
 
 _SEED_BITS = 31
 

@@ -8,13 +8,14 @@ import msgspec
 
 from qbench.judge.counted import judge_names, newly_counted, operator_label
 from qbench.judge.metrics import CONVERSIONS, FLOAT_ISLANDS, UNDELEGATED
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qbench.baseline.schema import Baseline
-    from qbench.records import Metric, MetricVerdict, SubjectResult
+    from qbench.records import Metric
+    from qbench.verdicts import MetricVerdict, SubjectResult
 
 #: More names than this make a sentence that nobody reads.
 _MOST_NAMES = 3

@@ -18,14 +18,15 @@ from qbench.judge.paired import PairedCounts, summarize
 from qbench.judge.slices import compare_slices, judge_slices
 from qbench.measure.accuracy import real_outputs
 from qbench.measure.resampling import compare_means, compare_sets
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from qbench.judge.replicates import Replicates
-    from qbench.records import Against, Evidence, MetricVerdict, SlicesSummary, Subject
+    from qbench.records import Subject
     from qbench.session.evaluation import Measured
+    from qbench.verdicts import Against, Evidence, MetricVerdict, SlicesSummary
 
     Array = npt.NDArray[Any]
 

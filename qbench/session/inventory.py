@@ -8,7 +8,8 @@ import msgspec
 
 from qbench.errors import BaselineError
 from qbench.judge.gate import incomplete, not_judged, worst
-from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.records import Subject
+from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

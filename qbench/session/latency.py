@@ -13,10 +13,11 @@ from qbench.judge.metrics import LATENCY, SPEEDUP
 from qbench.measure.sides import Contestant
 from qbench.models.cache import cache_folder
 from qbench.models.recipes import REFERENCE_RECIPE
-from qbench.records import LatencySample, MetricVerdict, Subject, Verdict
+from qbench.records import LatencySample, Subject
 from qbench.runtime.environments import build_environment, inspect_python
 from qbench.runtime.fingerprint import python_version, runtime_package, runtime_version
 from qbench.session.contests import Contests
+from qbench.verdicts import MetricVerdict, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

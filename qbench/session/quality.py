@@ -20,10 +20,11 @@ from qbench.judge.metrics import (
     drop_of,
 )
 from qbench.models.recipes import REFERENCE_RECIPE
-from qbench.records import Metric, MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.records import Metric, Subject
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.evaluation import Evaluations, Measured
 from qbench.session.evidence import Answers, answers, flips, slices_verdicts, weighed, weighed_own
+from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

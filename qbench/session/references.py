@@ -9,9 +9,9 @@ from qbench.baseline.store import BaselineReader
 from qbench.errors import BaselineError
 from qbench.files import rounded
 from qbench.judge.gate import judge, not_judged
-from qbench.records import MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.fingerprint import runtime_package, runtime_version
 from qbench.session.counted import with_names
+from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qbench.judge.metrics import GatedMetric
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
+    from qbench.records import Subject
 
 _GONE = 'measure it again, or accept with --qbench-accept "why" that it is gone'
 _ACCEPT = 'run `pytest benchmarks/ --qbench-accept "why"` and commit baselines/'

@@ -23,7 +23,6 @@ from qbench.measure.footprint import counted_names, size_metrics, structure_metr
 from qbench.measure.inputs import fill_inputs
 from qbench.measure.latency import latency_sample
 from qbench.progress import NoProgress, Progress
-from qbench.records import LatencySample, MetricVerdict, Subject, SubjectResult, Verdict
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
 from qbench.session.calibrated import calibration_digest
@@ -33,6 +32,7 @@ from qbench.session.own_metrics import check_metric_tolerances
 from qbench.session.preparation import Datasets, Prepared, prepare, with_references
 from qbench.session.quality import Quality
 from qbench.session.references import References
+from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
+    from qbench.records import LatencySample, Subject
     from qbench.session.blame import Blame
 
 

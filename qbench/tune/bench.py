@@ -15,7 +15,7 @@ from qbench.models.cache import ArtifactCache, cache_folder
 from qbench.models.convert import Builder
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.progress import NoProgress
-from qbench.records import ContestSummary, Subject
+from qbench.records import Subject
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session.contests import Contests
 from qbench.session.preparation import Datasets, Prepared, check_built
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from qbench.models.datasets import Dataset
     from qbench.models.recipes import RecipeSpec
     from qbench.tune.log import Log
+    from qbench.verdicts import ContestSummary
 
 
 class Bench:

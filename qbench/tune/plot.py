@@ -12,9 +12,9 @@ from qbench.judge.metrics import ACCURACY_DROP
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qbench.records import MetricVerdict
     from qbench.tune.records import Outcome
     from qbench.tune.result import Tuning
+    from qbench.verdicts import MetricVerdict
 
 _WIDTH_IN, _HEIGHT_IN = 11.0, 4.6
 

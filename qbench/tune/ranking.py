@@ -15,7 +15,7 @@ from qbench.runtime.interpreter import open_interpreter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from qbench.diagnose.records import OperatorReport
+    from qbench.diagnose.operators.records import OperatorReport
     from qbench.models.datasets import Array, Dataset
     from qbench.records import RuntimeOptions
     from qbench.tune.bench import Bench

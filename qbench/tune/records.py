@@ -10,7 +10,7 @@ from qbench.errors import ConfigError
 from qbench.files import digest_bytes
 from qbench.judge.metrics import ACCURACY, ACCURACY_DROP
 from qbench.models.recipes import RecipeSpec
-from qbench.records import ContestSummary, MetricVerdict
+from qbench.verdicts import ContestSummary, MetricVerdict
 
 #: Of the log; raised when an older qbench could misread a newer one.
 VERSION = 1

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qbench.errors import QbenchError
-from qbench.records import ContestSummary, Fingerprint
+from qbench.records import Fingerprint
 from qbench.tune.explanation import why_none_passes
 from qbench.tune.front import SAME_LATENCY, cheapest, nearest, pareto_front, size_cost
 from qbench.tune.paste import recipe_table, recipes_line
 from qbench.tune.points import point_of
 from qbench.tune.records import Outcome
+from qbench.verdicts import ContestSummary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from qbench.diagnose.records import Diagnosis, InputReport, OperatorReport, TensorError, WeightReport
+from qbench.diagnose.evidence.records import InputReport, WeightReport
+from qbench.diagnose.operators.records import OperatorReport, TensorError
+from qbench.diagnose.records import Diagnosis
 from qbench.records import Subject
 from qbench.tflite.graph import Operator, Subgraph, Tensor
 

@@ -15,7 +15,7 @@ from qbench.judge.replicates import GROUPS, Replicates, resample_means, resample
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qbench.records import Evidence
+    from qbench.verdicts import Evidence
 
 
 def difference(mean: np.ndarray, other: np.ndarray) -> float:

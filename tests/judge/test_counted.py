@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from qbench.judge.counted import judge_names, newly_counted, operator_label
 from qbench.judge.gate import judge
 from qbench.judge.metrics import METRICS_BY_KIND, UNDELEGATED
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
+from qbench.verdicts import Verdict
 
 _SUBJECT = Subject(model="net", recipe="int8")
 (_METRIC,) = [gated.metric for gated in METRICS_BY_KIND["structure"] if gated.metric.name == UNDELEGATED]

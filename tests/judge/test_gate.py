@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qbench.files import rounded
 from qbench.judge.gate import incomplete, judge, not_judged, worsening, worst
-from qbench.records import Allowance, Metric, MetricVerdict, Subject, Verdict
+from qbench.records import Metric, Subject
+from qbench.verdicts import Allowance, MetricVerdict, Verdict
 
 SUBJECT = Subject(model="m", recipe="int8")
 HIGHER = Metric(name="accuracy", unit="", direction="higher")

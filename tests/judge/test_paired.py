@@ -24,7 +24,7 @@ from qbench.judge.paired import (
 from qbench.judge.power import drop_found
 
 if TYPE_CHECKING:
-    from qbench.records import Evidence
+    from qbench.verdicts import Evidence
 
 
 def counts(examples: int, lost: int, won: int) -> PairedCounts:

@@ -15,7 +15,8 @@ from qbench.judge.gate import judge, weigh
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.judge.paired import ALPHA, PairedCounts, non_inferiority, summarize
 from qbench.judge.power import drop_found, fail_probability
-from qbench.records import Evidence, Subject, Verdict
+from qbench.records import Subject
+from qbench.verdicts import Evidence, Verdict
 
 ACCURACY = METRICS_BY_KIND["accuracy"][0].metric
 #: Of which nothing but the finding counts here.

@@ -13,7 +13,8 @@ from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND
 from qbench.judge.paired import ALPHA, PairedCounts, summarize
 from qbench.judge.power import fail_probability
 from qbench.judge.resolution import Resolution, finer_than_an_example, resolution
-from qbench.records import Allowance, Metric, MetricVerdict, Subject
+from qbench.records import Metric, Subject
+from qbench.verdicts import Allowance, MetricVerdict
 
 ACCURACY = METRICS_BY_KIND["accuracy"][0].metric
 SUBJECT = Subject(model="m", recipe="int8")

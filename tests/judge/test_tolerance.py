@@ -15,7 +15,8 @@ from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance, error_share, ma
 from qbench.models.config import Config, ModelConfig
 from qbench.models.recipes import BUILTIN_RECIPES
 from qbench.models.sources import Source
-from qbench.records import Allowance, Metric, Subject
+from qbench.records import Metric, Subject
+from qbench.verdicts import Allowance
 
 SUBJECT = Subject(model="m", recipe="int8")
 

@@ -11,7 +11,8 @@ from qbench.models.config import ContestConfig, load_config, parse_config
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
 from qbench.models.training import Training
-from qbench.records import Allowance, RuntimeOptions, Subject
+from qbench.records import RuntimeOptions, Subject
+from qbench.verdicts import Allowance
 
 _ALL_KEYS = """
     [project]

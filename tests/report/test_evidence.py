@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from qbench.judge.gate import judge, weigh
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.judge.paired import PairedCounts, summarize
-from qbench.records import Evidence, MetricVerdict, Subject
+from qbench.records import Subject
 from qbench.report.wording import sentence
+
+if TYPE_CHECKING:
+    from qbench.verdicts import Evidence, MetricVerdict
 
 ACCURACY = METRICS_BY_KIND["accuracy"][0].metric
 

@@ -8,7 +8,8 @@ from diagnose.made_up import diagnosis, error, report
 from msgspec.structs import replace
 from rich.console import Console
 
-from qbench.diagnose.records import CalibrationReport, FamilyResult, Finding, OperatorTime, RangeStability
+from qbench.diagnose.evidence.records import CalibrationReport, FamilyResult, OperatorTime, RangeStability
+from qbench.diagnose.records import Finding
 from qbench.report.explanation import headline, markdown, print_diagnosis
 
 FOUND = (

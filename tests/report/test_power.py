@@ -7,9 +7,10 @@ import io
 from qbench.judge.gate import judge, not_judged, weigh
 from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND
 from qbench.judge.paired import PairedCounts, summarize
-from qbench.records import Allowance, MetricVerdict, Subject, Verdict
+from qbench.records import Subject
 from qbench.report.power import power_sentences
 from qbench.report.terminal import render
+from qbench.verdicts import Allowance, MetricVerdict, Verdict
 
 ACCURACY = METRICS_BY_KIND["accuracy"][0].metric
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qbench.judge.gate import judge, weigh
-from qbench.records import BootstrapSummary, Evidence, Metric, MetricVerdict, Subject
+from qbench.records import Metric, Subject
 from qbench.report.wording import sentence
+from qbench.verdicts import BootstrapSummary, Evidence, MetricVerdict
 
 METRIC = Metric(name="mean_error", unit="px", direction="lower")
 

@@ -8,9 +8,10 @@ import pytest
 from qbench.judge.gate import judge
 from qbench.judge.metrics import METRICS_BY_KIND, SLICE_REGRESSION
 from qbench.judge.slices import compare_slices, judge_slices
-from qbench.records import SlicesSummary, Subject, Verdict
+from qbench.records import Subject
 from qbench.report.slices import slices_sentence
 from qbench.report.wording import sentence, sentences
+from qbench.verdicts import SlicesSummary, Verdict
 
 SUBJECT = Subject(model="m", recipe="int8")
 

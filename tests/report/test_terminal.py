@@ -11,9 +11,10 @@ from rich.cells import cell_len
 
 from qbench.judge.gate import judge, not_judged
 from qbench.judge.metrics import METRICS_BY_KIND
-from qbench.records import LatencySample, MetricVerdict, Subject, SubjectResult, Verdict
+from qbench.records import LatencySample, Subject
 from qbench.report.terminal import headline, render
 from qbench.report.wording import sentence
+from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

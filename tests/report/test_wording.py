@@ -7,8 +7,9 @@ import pytest
 
 from qbench.judge.gate import judge, judge_contest, not_judged
 from qbench.judge.metrics import ACCURACY_DROP, METRICS_BY_KIND, TOP_K_DROP
-from qbench.records import Allowance, ContestSummary, Metric, MetricVerdict, Subject, Verdict
+from qbench.records import Metric, Subject
 from qbench.report.wording import failure_message, format_size, format_time, format_value, sentence
+from qbench.verdicts import Allowance, ContestSummary, MetricVerdict, Verdict
 
 SUBJECT = Subject(model="mnist-mlp", recipe="int8")
 METRICS = {gated.metric.name: gated.metric for metrics in METRICS_BY_KIND.values() for gated in metrics}

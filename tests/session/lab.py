@@ -17,7 +17,7 @@ from qbench.errors import QbenchError
 from qbench.measure.evaluate import evaluate
 from qbench.models.config import Config, parse_config
 from qbench.models.datasets import Dataset
-from qbench.records import MetricVerdict, RuntimeOptions, Subject
+from qbench.records import RuntimeOptions, Subject
 from qbench.session import Session, SessionOptions
 from qbench.session.acceptance import Acceptance, accept_results
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from qbench.baseline.schema import Baseline
     from qbench.session.inventory import Inventory
+    from qbench.verdicts import MetricVerdict
 
 FP32 = Subject(model="tiny", recipe="fp32")
 INT8 = Subject(model="tiny", recipe="int8")

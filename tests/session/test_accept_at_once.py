@@ -13,8 +13,9 @@ from qbench.baseline.store import BaselineReader
 from qbench.files import digest_bytes
 from qbench.measure.latency import latency_sample
 from qbench.models.config import Config, parse_config
-from qbench.records import Artifact, Fingerprint, Subject, SubjectResult
+from qbench.records import Artifact, Fingerprint, Subject
 from qbench.session.acceptance import accept_results
+from qbench.verdicts import SubjectResult
 from session.lab import stats
 
 if TYPE_CHECKING:

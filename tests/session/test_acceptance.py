@@ -15,7 +15,7 @@ import qbench
 import qbench.session.acceptance
 from qbench.files import digest_bytes
 from qbench.models.datasets import Dataset
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, of, stats
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 import qbench.baseline.store
 from qbench.errors import AcceptRefusedError
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, of
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from baseline.scratch_git import commit, init
 
 from qbench.errors import BaselineError
 from qbench.models.datasets import Dataset
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, of
 
 if TYPE_CHECKING:

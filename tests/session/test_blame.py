@@ -12,8 +12,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from diagnose import faults
 
+from qbench.diagnose.evidence.records import OperatorTime
 from qbench.diagnose.evidence.slowdown import slower_operators
-from qbench.diagnose.records import Finding, OperatorTime
+from qbench.diagnose.records import Finding
 from qbench.models.datasets import Dataset
 from session.lab import FP32, INT8, examples
 

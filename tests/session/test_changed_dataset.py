@@ -12,7 +12,7 @@ from qbench.baseline.schema import AcceptedArtifact
 from qbench.baseline.store import BaselineWriter
 from qbench.files import digest_bytes
 from qbench.models.datasets import Dataset
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import INT8, examples, labels_of, of
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import models_zoo as zoo
 import pytest
 
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import INT8, of
 
 if TYPE_CHECKING:
-    from qbench.records import MetricVerdict
+    from qbench.verdicts import MetricVerdict
     from session.lab import Lab
 
 _UNDELEGATED = "undelegated_operators"

@@ -11,7 +11,7 @@ import pytest
 
 from qbench.judge.paired import PairedCounts, summarize
 from qbench.models.datasets import Dataset
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, examples, labels_of, of
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import models_zoo as zoo
 
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, KINDS, of
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import qbench.session.latency
 import qbench.session.references
 from qbench.models.datasets import Dataset
 from qbench.quant.affine import QuantizationParameters, quantize
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, examples, labels_of, of
 
 if TYPE_CHECKING:

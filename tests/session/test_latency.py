@@ -19,14 +19,15 @@ from qbench.baseline.store import BaselineWriter
 from qbench.errors import WorkerCrashedError
 from qbench.files import digest_bytes
 from qbench.measure.contest import run_contest
-from qbench.records import MetricVerdict, Subject, Verdict
 from qbench.session import Session, SessionOptions
 from qbench.session.latency import LatencyOptions
+from qbench.verdicts import MetricVerdict, Verdict
 from session.lab import FP32, INT8, of, stats
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qbench.records import Subject
     from session.lab import Lab
 
 #: About 100 times the work of the small one; same inputs and outputs.

@@ -11,8 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 import qbench
 from qbench.models.datasets import Dataset
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
 from qbench.tflite.builder import Affine, Graph
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, of
 
 if TYPE_CHECKING:

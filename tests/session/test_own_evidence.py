@@ -15,9 +15,10 @@ from qbench.baseline.store import BaselineWriter
 from qbench.errors import WorkerTimeoutError
 from qbench.measure.evaluate import evaluate
 from qbench.models.datasets import Dataset
-from qbench.records import MetricVerdict, RuntimeOptions, Verdict
+from qbench.records import RuntimeOptions
 from qbench.runtime.preflight import PreflightWorker
 from qbench.session import quality
+from qbench.verdicts import MetricVerdict, Verdict
 from session.lab import FP32, INT8, examples, of
 
 if TYPE_CHECKING:

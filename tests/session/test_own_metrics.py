@@ -9,7 +9,7 @@ import pytest
 
 import qbench
 from qbench.judge.tolerance import Tolerance
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import models_zoo as zoo
 import pytest
 
-from qbench.records import Verdict
+from qbench.verdicts import Verdict
 from session.lab import INT8, of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qbench.errors import QbenchWarning
 from qbench.models.datasets import Dataset
-from qbench.records import Verdict
 from qbench.tflite.builder import Graph
+from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, examples, of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from qbench.models.datasets import Dataset
-from qbench.records import MetricVerdict, Verdict
+from qbench.verdicts import MetricVerdict, Verdict
 from session.lab import INT8, examples, labels_of, of
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from qbench.files import digest_bytes
 from qbench.judge.gate import judge
 from qbench.judge.metrics import ACCURACY_DROP
-from qbench.records import ContestSummary, Fingerprint, Subject
+from qbench.records import Fingerprint, Subject
 from qbench.tune.points import PLAIN, Point
 from qbench.tune.records import Outcome
 from qbench.tune.result import Price, Tuning
+from qbench.verdicts import ContestSummary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ import pytest
 
 from qbench.errors import ConfigError
 from qbench.judge.gate import not_judged
-from qbench.records import Verdict
 from qbench.tune import optimizer
 from qbench.tune.optimizer import optimize, require_optuna
 from qbench.tune.points import PLAIN
 from qbench.tune.space import restrict, whole_space
+from qbench.verdicts import Verdict
 from tune.outcomes import SUBJECT, failed, outcome
 
 _SPACE = whole_space(calibration_examples=100)

@@ -9,9 +9,10 @@ import pytest
 from qbench.errors import ConfigError
 from qbench.judge.gate import judge_contest, not_judged
 from qbench.judge.metrics import SPEEDUP
-from qbench.records import Subject, Verdict
+from qbench.records import Subject
 from qbench.tune.points import PLAIN
 from qbench.tune.records import VERSION, Outcome, TrialLog, decode_log, encode_log
+from qbench.verdicts import Verdict
 from tune.outcomes import TOLERANCE, contest, failed, outcome
 
 _SUBJECT = Subject(model="net", recipe="tuned")

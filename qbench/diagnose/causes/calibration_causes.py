@@ -11,7 +11,8 @@ from qbench.diagnose.records import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qbench.diagnose.records import Diagnosis, InputReport
+    from qbench.diagnose.evidence.records import InputReport
+    from qbench.diagnose.records import Diagnosis
     from qbench.tflite.graph import Subgraph
 
 #: A cause in front of the whole model stands above all that it explains.

@@ -17,12 +17,14 @@ from qbench.diagnose.causes.graph_causes import another_model, not_finite_values
 from qbench.diagnose.causes.kernel_causes import differing_kernels, off_the_delegate, slow_operators
 from qbench.diagnose.causes.operator_causes import misrepresents, operator_findings
 from qbench.diagnose.causes.operator_evidence import Operator
-from qbench.diagnose.records import OF_TIME, Finding, OperatorReport
+from qbench.diagnose.operators.records import OperatorReport
+from qbench.diagnose.records import OF_TIME, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from qbench.diagnose.records import CauseName, Diagnosis, WeightReport
+    from qbench.diagnose.evidence.records import WeightReport
+    from qbench.diagnose.records import CauseName, Diagnosis
     from qbench.tflite.graph import Subgraph
 
 #: What a model-wide cause leaves of the severity of what it explains.

@@ -11,7 +11,8 @@ from qbench.models.operators import computations
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qbench.diagnose.records import Diagnosis, OperatorReport
+    from qbench.diagnose.operators.records import OperatorReport
+    from qbench.diagnose.records import Diagnosis
     from qbench.tflite.graph import Subgraph
 
 _OFF_DELEGATE, _KERNELS, _SLOW = 0.25, 0.25, 0.1

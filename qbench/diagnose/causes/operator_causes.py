@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qbench.diagnose.causes.operator_evidence import Operator
-    from qbench.diagnose.records import Finding, TensorError
+    from qbench.diagnose.operators.records import TensorError
+    from qbench.diagnose.records import Finding
     from qbench.tflite.graph import Tensor
 
 #: Shares of values beyond an output's range: one that matters if the operator does damage, one that always does.

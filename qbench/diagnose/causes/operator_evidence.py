@@ -11,7 +11,9 @@ import numpy as np
 from qbench.diagnose.records import Finding
 
 if TYPE_CHECKING:
-    from qbench.diagnose.records import CauseName, OperatorReport, TensorError, WeightReport
+    from qbench.diagnose.evidence.records import WeightReport
+    from qbench.diagnose.operators.records import OperatorReport, TensorError
+    from qbench.diagnose.records import CauseName
     from qbench.tflite.graph import Tensor
 
 #: Of the signal at an operator's output, fed what the float model has: 20 dB is an error of a tenth.

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qbench.diagnose.causes.operator_evidence import Operator
-    from qbench.diagnose.records import Finding, WeightReport
+    from qbench.diagnose.evidence.records import WeightReport
+    from qbench.diagnose.records import Finding
 
 #: Steps of root mean square error of stored weights: rounding leaves 0.289, a method that clips them below 1.
 _WEIGHT_STEPS = 1.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbench.diagnose.records import CalibrationReport, InputReport, RangeStability
+from qbench.diagnose.evidence.records import CalibrationReport, InputReport, RangeStability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

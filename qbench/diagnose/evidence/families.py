@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from qbench.diagnose.records import FamilyResult
+from qbench.diagnose.evidence.records import FamilyResult
 from qbench.errors import QbenchError
 from qbench.measure.accuracy import check_labels, is_class_row, predictions, real_outputs
 from qbench.measure.evaluate import Evaluation, evaluate

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qbench.diagnose.records import InputReport
+    from qbench.diagnose.evidence.records import InputReport
 
 #: Ranges of the same kind of data differ, by an example or two that reach further. Beyond these shares of the wider
 #: range's width they are taken for data of another kind.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qbench.diagnose.records import OptionsReport
+from qbench.diagnose.evidence.records import OptionsReport
 from qbench.models.operators import mac_operands
 from qbench.quant.graph import label
 

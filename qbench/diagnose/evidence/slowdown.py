@@ -10,7 +10,7 @@ from qbench.report.wording import format_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qbench.diagnose.records import OperatorTime
+    from qbench.diagnose.evidence.records import OperatorTime
 
 #: Operators that make up less than this share of all that was lost are not worth a word.
 _SHARE = 0.2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qbench.diagnose.records import OperatorTime
+from qbench.diagnose.evidence.records import OperatorTime
 from qbench.measure.inputs import input_bytes
 from qbench.runtime.interpreter import open_interpreter
 from qbench.runtime.profiler import UNKNOWN, Profile, profile

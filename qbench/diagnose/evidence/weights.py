@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qbench.diagnose.evidence.biases import BIAS_DTYPES, Bias, bias_of
-from qbench.diagnose.records import WeightReport
+from qbench.diagnose.evidence.records import WeightReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,9 +8,9 @@ import numpy as np
 
 from qbench.diagnose.operators.flips_alone import Remainder, predictions, remainder
 from qbench.diagnose.operators.isolated import run_alone
+from qbench.diagnose.operators.records import OperatorReport, TensorError
 from qbench.diagnose.operators.tensor_errors import TensorErrors
 from qbench.diagnose.operators.values import kept, real_values
-from qbench.diagnose.records import OperatorReport, TensorError
 from qbench.errors import ArtifactError, UnspecifiedError, WorkerError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from qbench.diagnose.matching.match import Matching
-    from qbench.diagnose.records import OperatorReport
+    from qbench.diagnose.operators.records import OperatorReport
     from qbench.progress import Report
     from qbench.records import RuntimeOptions
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.diagnose.operators.records import TensorError
 from qbench.diagnose.operators.values import is_quantized
-from qbench.diagnose.records import TensorError
 from qbench.quant.call import parameters_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,13 @@ from msgspec.structs import replace
 
 from diagnose.made_up import EXAMPLES, chain, diagnosis, fed, report, tensor, weights
 from qbench.diagnose.causes.find import find_causes
-from qbench.diagnose.records import CalibrationReport, FamilyResult, OperatorTime, OptionsReport, RangeStability
+from qbench.diagnose.evidence.records import (
+    CalibrationReport,
+    FamilyResult,
+    OperatorTime,
+    OptionsReport,
+    RangeStability,
+)
 
 #: From this severity on a cause is printed as one to act on.
 ALARMING = 0.25

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from diagnose.faults import Fault
-    from qbench.diagnose.records import OperatorReport, TensorError
+    from qbench.diagnose.operators.records import OperatorReport, TensorError
     from qbench.tflite.graph import Array
 
 _EXAMPLES = 128

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qbench.diagnose.operators.records import TensorError
 from qbench.diagnose.operators.tensor_errors import TensorErrors
-from qbench.diagnose.records import TensorError
 from qbench.errors import UnspecifiedError
 from qbench.quant.affine import QuantizationParameters, fake_quantize
 from qbench.tflite.builder import Affine, Graph
