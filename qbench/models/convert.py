@@ -185,7 +185,7 @@ class Builder:
                 "kind": source.kind,
                 "path": str(source.path),
                 "function": source.function,
-                "root": str(self._config.root),
+                "root": str(self._config.root.absolute()),
             }
             self._loaded, self._calibrated, self._taught = "", False, False
             self._ask(request, (), subject)

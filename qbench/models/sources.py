@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -84,6 +86,25 @@ def read_source(raw: object, depends_on: tuple[str, ...], *, key: str, root: Pat
         return Source(kind="function", path=path, function=raw, depends_on=further)
     path = existing_path(root / raw, f"{key}.source", found=raw, expected=_EXPECTED)
     return Source(kind=_kind_of(path, f"{key}.source"), path=path, depends_on=further)
+
+
+def import_function(declared: str, *, key: str, root: Path) -> Callable[..., Any]:
+    """The function that ``module:function`` names, with modules below `root` importable from now on.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported.
+    """
+    # Python remembers of a relative folder which one it meant first, wherever the process goes.
+    folder = str(root.absolute())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module, _, name = declared.partition(":")
+    try:
+        return cast("Callable[..., Any]", getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(key, found=f"{declared!r} ({error})", expected="'module:function'") from error
 
 
 def find_module(name: str, *, key: str, root: Path) -> Path:

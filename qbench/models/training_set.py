@@ -5,9 +5,7 @@ Declared as ``training_set = "module:function"``; the function returns a `Traini
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -17,6 +15,7 @@ import numpy as np
 from qbench.errors import ConfigError, DatasetError, QbenchError
 from qbench.files import digest_arrays
 from qbench.models.datasets import Array, arrays_by_name, example_keys, real_values
+from qbench.models.sources import import_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,13 +88,7 @@ def load_training_set(config: Config, subject: Subject) -> TrainingSet:
             found=f"none, and the recipe {subject.recipe!r} trains",
             expected="'module:function', which returns a qbench.TrainingSet",
         )
-    if str(config.root) not in sys.path:
-        sys.path.insert(0, str(config.root))
-    module, _, name = declared.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(key, found=f"{declared!r} ({error})", expected="'module:function'") from error
+    function = import_function(declared, key=key, root=config.root)
     try:
         made = function()
     except QbenchError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qbench.errors import ArtifactError, ConfigError, DatasetError, InvalidArtifactError, QbenchError, QbenchWarning
+from qbench.errors import ArtifactError, DatasetError, InvalidArtifactError, QbenchError, QbenchWarning
 from qbench.models.artifact_checks import (
     check_float,
     check_quantized,
@@ -19,6 +18,7 @@ from qbench.models.cache import ArtifactCache, cache_folder
 from qbench.models.convert import Builder, BuiltArtifact
 from qbench.models.datasets import Dataset
 from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.models.sources import import_function
 from qbench.models.structure import read_structure
 from qbench.records import Subject
 from qbench.runtime.preflight import Preflight, PreflightWorker
@@ -70,14 +70,8 @@ class Datasets:
         return self._loaded[declared]
 
     def _load(self, declared: str, key: str) -> Dataset:
-        if str(self._config.root) not in sys.path:
-            sys.path.insert(0, str(self._config.root))
-        module, _, name = declared.partition(":")
         before = _TENSORFLOW in sys.modules
-        try:
-            function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(key, found=f"{declared!r} ({error})", expected="'module:function'") from error
+        function = import_function(declared, key=key, root=self._config.root)
         try:
             dataset = function()
         except QbenchError:

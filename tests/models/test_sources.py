@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from qbench.errors import ConfigError
-from qbench.models.sources import find_module, read_source
+from qbench.models.sources import find_module, import_function, read_source
 
 
 @pytest.fixture
@@ -146,3 +147,13 @@ class TestModules:
     def test_others_are_refused(self, root, name):
         with pytest.raises(ConfigError, match=f"key: found the module '{name}', expected a module below"):
             find_module(name, key="key", root=root)
+
+
+def test_a_function_is_found_in_the_folder_that_a_relative_root_means_now(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("here_data", "there_data"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(f"def examples():\n    return {name!r}\n")
+        monkeypatch.chdir(folder)
+        assert import_function(f"{name}:examples", key="key", root=Path())() == name

@@ -63,7 +63,7 @@ def test_a_diagnosis_that_fails_is_said_to_and_changes_no_verdict(wrong_project:
     assert result.ret == 1
     broken = failures(result)[ACCURACY].splitlines()
     assert broken[:-1] == healthy[:-1]
-    assert broken[-1] == "Why: not found out (ZeroDivisionError: no luck)."
+    assert broken[-1] == "Why: not found out (ZeroDivisionError: no luck). More: qbench explain tiny int8"
 
 
 def test_nothing_is_explained_where_that_is_switched_off(wrong_project: Project):
