@@ -17,7 +17,7 @@ from qbench.errors import ConfigError
 from qbench.files import write_output
 from qbench.runtime.fingerprint import take_fingerprint
 from qbench.session.subjects import find_contestants
-from qbench.trial.plot import plot_trial, require_matplotlib
+from qbench.trial.plot import plot_trial, require_plot
 from qbench.trial.records import Noise, Trial, TrialSettings, decode_trial, encode_trial
 from qbench.trial.run import run_trial
 from qbench.trial.tables import print_trial
@@ -86,7 +86,7 @@ def run_command(options: argparse.Namespace) -> int:
         found = "both" if options.kept else "neither"
         raise ConfigError("qbench trial", found=found, expected="subjects to measure, or --from a file of measurements")
     if options.plot:
-        require_matplotlib()
+        require_plot()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
     trial, status = (_read(options.kept), 0) if options.kept else _measure(options)
     if trial is not None:

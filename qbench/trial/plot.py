@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import random
-from importlib.util import find_spec
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from qbench.errors import ConfigError
+from qbench.report.pictures import FAINT, INK, draw_picture, require_matplotlib
 from qbench.trial.summary import counted, summarize
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _WIDTH_IN, _ROW_HEIGHT_IN = 11.0, 4.2
 
 # Okabe and Ito's colours, which also colour-blind readers tell apart.
 _SLOWER, _NOT_SLOWER, _INCONCLUSIVE = "#D55E00", "#0072B2", "#999999"
-_POINTS, _INK, _FAINT = "#56B4E9", "#222222", "#BBBBBB"
+_POINTS = "#56B4E9"
 
 _TITLES = {
     "quiet": "quiet",
@@ -37,21 +36,9 @@ _JITTER = 0.18
 _MOST_STEPS = 6
 
 
-def require_matplotlib() -> None:
-    """Say what to install before anything is measured in vain.
-
-    Raises
-    ------
-    ConfigError
-        If matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise ConfigError(
-            "qbench trial --plot",
-            found="no matplotlib",
-            expected="the extra: pip install 'qbench[trial]'; or leave --plot out, keep --json, and draw it later "
-            "with --from",
-        )
+def require_plot() -> None:
+    """Say what to install before anything is measured in vain; errors as in `require_matplotlib`."""
+    require_matplotlib("qbench trial --plot", instead="leave --plot out, keep --json, and draw it later with --from")
 
 
 def plot_trial(trial: Trial) -> bytes:
@@ -62,26 +49,13 @@ def plot_trial(trial: Trial) -> bytes:
     ConfigError
         If matplotlib is not installed, or nothing was measured.
     """
-    require_matplotlib()
-    import matplotlib as mpl  # noqa: PLC0415 - an optional dependency
-    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
-
+    require_plot()
     rows = summarize(trial)
     noises = [noise for noise in trial.settings.noises if any(row.noise == noise for row in rows)]
     if not noises:
         raise ConfigError("qbench trial --plot", found="no contest", expected="at least one")
-    style = {
-        "svg.fonttype": "none",  # Text stays text: it can be searched, and read aloud.
-        "svg.hashsalt": "qbench",  # The same trial is the same file.
-        "font.size": 10,
-        "figure.constrained_layout.w_pad": 0.12,
-        "figure.constrained_layout.h_pad": 0.12,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": _INK,
-    }
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(_WIDTH_IN, _ROW_HEIGHT_IN * len(noises) + 0.5), layout="constrained")
+
+    def draw(figure: Any) -> None:
         axes = figure.subplots(len(noises), 2, squeeze=False)
         for (left, right), noise in zip(axes, noises, strict=True):
             chosen = [row for row in rows if row.noise == noise]
@@ -92,9 +66,8 @@ def plot_trial(trial: Trial) -> bytes:
             f"{counted(len(trial.settings.subjects), 'subject')} against themselves, slowed down by known shares",
             fontsize=12,
         )
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "qbench trial"})
-    return buffer.getvalue()
+
+    return draw_picture(draw, width_in=_WIDTH_IN, height_in=_ROW_HEIGHT_IN * len(noises) + 0.5, creator="qbench trial")
 
 
 def _draw_ratios(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> None:
@@ -114,12 +87,12 @@ def _draw_ratios(axes: Any, trial: Trial, noise: Noise, rows: Sequence[Row]) -> 
         at = row.slowdown * 100
         spread = [at + step * _JITTER * lot.uniform(-1, 1) for _ in measured]
         axes.scatter(spread, measured, s=12, color=_POINTS, alpha=0.55, linewidths=0, zorder=2)
-        axes.plot(at, median(measured), marker="_", markersize=16, markeredgewidth=2, color=_INK, zorder=4)
+        axes.plot(at, median(measured), marker="_", markersize=16, markeredgewidth=2, color=INK, zorder=4)
     ends = (min(slowdowns) - step / 2, max(slowdowns) + step / 2)
-    axes.plot(ends, ends, color=_FAINT, linewidth=1.2, zorder=1, label="measured = injected")
+    axes.plot(ends, ends, color=FAINT, linewidth=1.2, zorder=1, label="measured = injected")
     axes.axhline(tolerance, color=_SLOWER, linewidth=1.2, linestyle="--", zorder=1, label=f"tolerance {tolerance:g}%")
     axes.plot([], [], linestyle="", marker="o", markersize=4, color=_POINTS, label="a contest")
-    axes.plot([], [], linestyle="", marker="_", markersize=12, markeredgewidth=2, color=_INK, label="median")
+    axes.plot([], [], linestyle="", marker="_", markersize=12, markeredgewidth=2, color=INK, label="median")
     axes.set_xlim(*ends)
     axes.set_xticks(slowdowns, [f"{each:g}%" for each in slowdowns])
     axes.yaxis.set_major_formatter("{x:g}%")

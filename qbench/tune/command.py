@@ -25,7 +25,7 @@ from qbench.tune.bench import Bench, dataset_of
 from qbench.tune.front import Prefer, cheapest
 from qbench.tune.log import open_log
 from qbench.tune.optimizer import require_optuna
-from qbench.tune.plot import plot_tuning, require_matplotlib
+from qbench.tune.plot import plot_tuning, require_plot
 from qbench.tune.points import describe_recipe, point_of
 from qbench.tune.ranking import Ranking
 from qbench.tune.result import Tuning, conclude
@@ -92,7 +92,7 @@ def run_command(options: argparse.Namespace) -> int:
     if method != "greedy":
         require_optuna(method)
     if options.plot:
-        require_matplotlib()
+        require_plot()
     config, model = _model(options.model)
     check_name(options.name, "--name")
     if options.name in config.recipes:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from qbench.errors import ConfigError
 from qbench.judge.metrics import ACCURACY_DROP
+from qbench.report.pictures import FAINT, INK, draw_picture, require_matplotlib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +19,6 @@ _WIDTH_IN, _HEIGHT_IN = 11.0, 4.6
 
 # Okabe and Ito's colours, which also colour-blind readers tell apart.
 _PASSES, _FAILS, _CHOSEN = "#0072B2", "#999999", "#D55E00"
-_INK, _FAINT = "#222222", "#BBBBBB"
 
 #: Drops this many times the tolerance are drawn at the edge: a recipe that lost everything says no more than that.
 _MOST_TOLERANCES = 4.0
@@ -29,20 +27,9 @@ _MOST_TOLERANCES = 4.0
 _FAR_APART = 8.0
 
 
-def require_matplotlib() -> None:
-    """Say what to install before anything is measured in vain.
-
-    Raises
-    ------
-    ConfigError
-        If matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise ConfigError(
-            "qbench tune --plot",
-            found="no matplotlib",
-            expected="the extra: pip install 'qbench[trial]'; or leave --plot out and keep --json",
-        )
+def require_plot() -> None:
+    """Say what to install before anything is measured in vain; errors as in `require_matplotlib`."""
+    require_matplotlib("qbench tune --plot", instead="leave --plot out and keep --json")
 
 
 def plot_tuning(tuning: Tuning) -> bytes:
@@ -53,38 +40,28 @@ def plot_tuning(tuning: Tuning) -> bytes:
     ConfigError
         If matplotlib is not installed, or nothing was measured.
     """
-    require_matplotlib()
-    import matplotlib as mpl  # noqa: PLC0415 - an optional dependency
-    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
-
+    require_plot()
     if not any(outcome.measured for outcome in tuning.outcomes):
         raise ConfigError("qbench tune --plot", found="no recipe that could be measured", expected="at least one")
-    style = {
-        "svg.fonttype": "none",  # Text stays text: it can be searched, and read aloud.
-        "svg.hashsalt": "qbench",  # The same search is the same file.
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": _INK,
-    }
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        _draw(left, tuning, lambda outcome: outcome.size_bytes / 1000)
-        left.set_xlabel("artifact in kB")
-        main = next(each.main for each in tuning.outcomes if each.measured)
-        unit = "accuracy lost against fp32, in points" if _in_points(main) else f"{main.metric if main else ''}"
-        left.set_ylabel(f"{unit} (less is better)")
-        _draw(right, tuning, _microseconds)
-        right.set_xlabel("invoke in us, where it was measured")
-        latencies = [ns for each in tuning.outcomes if (ns := _microseconds(each)) is not None]
-        if latencies and max(latencies) > _FAR_APART * min(latencies):
-            right.set_xscale("log")
-            right.xaxis.set_major_formatter("{x:g}")
-        figure.legend(*left.get_legend_handles_labels(), frameon=False, ncols=5, loc="outside upper center", fontsize=9)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "qbench tune"})
-    return buffer.getvalue()
+    return draw_picture(
+        lambda figure: _draw_both(figure, tuning), width_in=_WIDTH_IN, height_in=_HEIGHT_IN, creator="qbench tune"
+    )
+
+
+def _draw_both(figure: Any, tuning: Tuning) -> None:
+    left, right = figure.subplots(1, 2, sharey=True)
+    _draw(left, tuning, lambda outcome: outcome.size_bytes / 1000)
+    left.set_xlabel("artifact in kB")
+    main = next(each.main for each in tuning.outcomes if each.measured)
+    unit = "accuracy lost against fp32, in points" if _in_points(main) else f"{main.metric if main else ''}"
+    left.set_ylabel(f"{unit} (less is better)")
+    _draw(right, tuning, _microseconds)
+    right.set_xlabel("invoke in us, where it was measured")
+    latencies = [ns for each in tuning.outcomes if (ns := _microseconds(each)) is not None]
+    if latencies and max(latencies) > _FAR_APART * min(latencies):
+        right.set_xscale("log")
+        right.xaxis.set_major_formatter("{x:g}")
+    figure.legend(*left.get_legend_handles_labels(), frameon=False, ncols=5, loc="outside upper center", fontsize=9)
 
 
 def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) -> None:
@@ -99,9 +76,9 @@ def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) ->
     front = sorted(
         (x, min(drop(each), most)) for each in map(tuning.outcome, tuning.front) if (x := cost(each)) is not None
     )
-    axes.scatter(*_columns(front), s=70, facecolors="none", edgecolors=_INK, linewidths=1, zorder=3, label="the front")
+    axes.scatter(*_columns(front), s=70, facecolors="none", edgecolors=INK, linewidths=1, zorder=3, label="the front")
     for number, colour, marker, label in (
-        (tuning.start, _INK, "s", "start"),
+        (tuning.start, INK, "s", "start"),
         (tuning.cheapest, _CHOSEN, "*", "cheapest that passes"),
     ):
         if number is not None and (x := cost(tuning.outcome(number))) is not None:
@@ -112,7 +89,7 @@ def _draw(axes: Any, tuning: Tuning, cost: Callable[[Outcome], float | None]) ->
         axes.annotate(f"tolerance {tolerance:g}", (1, tolerance), xycoords=("axes fraction", "data"), ha="right")
     if any(each.measured and drop(each) > most for each in tuning.outcomes):
         axes.annotate(f"{most:g} or more", (0.99, most), xycoords=("axes fraction", "data"), ha="right", va="top")
-    axes.grid(color=_FAINT, linewidth=0.4, zorder=0)
+    axes.grid(color=FAINT, linewidth=0.4, zorder=0)
 
 
 def _microseconds(outcome: Outcome) -> float | None:

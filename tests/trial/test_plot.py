@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from qbench.errors import ConfigError
-from qbench.trial import plot as module
+from qbench.report import pictures
 from qbench.trial.plot import plot_trial
 from trial.examples import contest, three_slowdowns, trial
 
@@ -41,6 +41,6 @@ def test_nothing_cannot_be_drawn():
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda _: None)
+    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"pip install 'qbench\[trial\]'"):
         plot_trial(three_slowdowns())
