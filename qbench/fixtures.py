@@ -13,7 +13,7 @@ from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.tables import convert_table
 from qbench.records import Artifact, Subject
 from qbench.report.wording import failure_message
-from qbench.verdicts import MetricVerdict, Verdict
+from qbench.verdicts import MeasuringTest, MetricVerdict, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,16 +38,17 @@ class Gate:
 
     Parameters
     ----------
-    config, session
-        The run, as pytest and as the library see it.
+    item, session
+        The test, and the run as the library sees it.
     subject
         What the test is about, None for a test of a whole model.
     marked
         Tolerances of the test's `qbench` marker.
     """
 
-    def __init__(self, config: pytest.Config, session: Session, subject: Subject | None, marked: Tolerance) -> None:
-        self._config = config
+    def __init__(self, item: pytest.Item, session: Session, subject: Subject | None, marked: Tolerance) -> None:
+        self._config = item.config
+        self._item = item
         self._session = session
         self._subject = subject
         self._marked = marked
@@ -100,6 +101,9 @@ class Gate:
         return subject
 
     def _measured(self, kind: str, subject: Subject, measure: Callable[[], _T]) -> _T:
+        file, line, _ = self._item.location
+        test = MeasuringTest(id=self._item.nodeid, file=file, line=(line or 0) + 1)
+        self._session.result(subject).tests[kind] = test
         try:
             return measure()
         except QbenchError as error:
@@ -177,7 +181,7 @@ class Fixtures:
     @pytest.fixture
     def gate(self, request: pytest.FixtureRequest, qbench_model: str) -> Gate:  # noqa: ARG002 - see MODEL_FIXTURE
         """Measures and judges: `gate.latency`, `gate.size`, `gate.structure`, `gate.accuracy`."""
-        return Gate(request.config, self._run.session, subject_of(request.node), _marked(request.node))
+        return Gate(request.node, self._run.session, subject_of(request.node), _marked(request.node))
 
     def _or_fail(self, make: Callable[[], _T], subject: Subject) -> _T:
         try:

@@ -19,7 +19,7 @@ _RUN: pytest.StashKey[PytestRun] = pytest.StashKey()
 _TABLE = "[tool.qbench"
 _OPTIONS = (
     *("qbench_model", "qbench_recipe", "qbench_accept", "qbench_base_ref"),
-    *("qbench_base_python", "qbench_always_contest", "qbench_seed"),
+    *("qbench_base_python", "qbench_always_contest", "qbench_seed", "qbench_json"),
 )
 
 
@@ -60,6 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         default=None,
         help="Draw the order of blocks as the run did that printed this seed.",
+    )
+    group.addoption(
+        "--qbench-json", metavar="PATH", default=None, help="Write everything that was measured and judged, as JSON."
     )
 
 

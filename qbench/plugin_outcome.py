@@ -12,9 +12,13 @@ from qbench.errors import AcceptRefusedError
 from qbench.fixtures import failing
 from qbench.report.terminal import headline, render
 from qbench.session.acceptance import Acceptance, accept_results
+from qbench.session.record import run_record
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from qbench.benchmark_bridge import BenchmarkBridge
+    from qbench.plugin_reports import ReportFiles
     from qbench.session import Session
     from qbench.session.inventory import Inventory
 
@@ -42,6 +46,7 @@ class Outcome:
         self._lost_workers = lost_workers
         self._acceptance: Acceptance | None = None
         self._refusal = ""
+        self._unwritten: list[str] = []
 
     def settle(self, session: pytest.Session) -> None:
         """Accept what is to be accepted, keep failures from being saved, and set the exit status."""
@@ -58,10 +63,33 @@ class Outcome:
         self._bridge.before_saving()
         self._set_exit_status(session)
 
+    def write(self, files: ReportFiles, session: pytest.Session, *, started: datetime) -> None:
+        """Write the files that were asked for; one that cannot be written fails the run."""
+        if not files:
+            return
+        ended = {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+        record = run_record(
+            self._session,
+            self._inventory,
+            exit_status=int(session.exitstatus),
+            started=started,
+            interrupted=session.exitstatus in ended,
+            notes=self._said(),
+        )
+        self._unwritten = files.write(record)
+        if self._unwritten and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     def report(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table and what else has to be said."""
         inventory = self._inventory
-        lines = [*inventory.notes, *self._bridge.notes(), *self._lost_lines(), *self._acceptance_lines()]
+        lines = [
+            *inventory.notes,
+            *self._bridge.notes(),
+            *self._lost_lines(),
+            *self._acceptance_lines(),
+            *self._unwritten,
+        ]
         if not (inventory.results or inventory.verdicts or lines):
             return
         reporter.section(f"qbench: against {inventory.baselines}" if inventory.gated else "qbench")
@@ -102,6 +130,10 @@ class Outcome:
             self._refusal = "interrupted while writing; each baseline is whole, the old one or the new one"
         if self._acceptance is not None and not self._acceptance.accepted and not self._acceptance.refused:
             self._refusal = "nothing was measured, so nothing is accepted"
+
+    def _said(self) -> list[str]:
+        """What is no verdict and has to be said all the same."""
+        return [*self._bridge.notes(), *self._lost_lines(), *self._acceptance_lines()]
 
     def _lost_lines(self) -> list[str]:
         lost = f"{self._lost_workers} pytest-xdist workers ended without handing over what they measured"

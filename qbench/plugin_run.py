@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.plugin_outcome import Outcome
 from qbench.plugin_progress import PytestProgress
+from qbench.plugin_reports import ReportFiles
 from qbench.records import Subject
 from qbench.session import Session, SessionOptions
 from qbench.session.latency import BUILD_ENVIRONMENT, LatencyOptions
@@ -92,6 +94,8 @@ class PytestRun:
         #: By subject, its tests that may not have measured it, and what became of them.
         self._absent: dict[Subject, dict[str, str]] = {}
         self._lost_workers = 0
+        self._started = datetime.now(timezone.utc)
+        self._files = ReportFiles(config)
         #: How the run ended; None until it did, and on a pytest-xdist worker.
         self.outcome: Outcome | None = None
         for option, known in (("qbench_model", declared.models), ("qbench_recipe", declared.recipes)):
@@ -204,6 +208,7 @@ class PytestRun:
         inventory = self.session.finish({subject: _why(tests) for subject, tests in self._absent.items()})
         self.outcome = Outcome(self.session, inventory, self.bridge, lost_workers=self._lost_workers)
         self.outcome.settle(session)
+        self.outcome.write(self._files, session, started=self._started)
 
 
 def _why(tests: dict[str, str]) -> str:

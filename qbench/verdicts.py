@@ -72,7 +72,8 @@ class ContestSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a contest found, without its groups; see `qbench.measure.contest_records.ContestResult`.
 
     `low` and `high` are the ends of the confidence interval of `ratio`, None where it is open or there is none.
-    `run_limited` says that what was left of the run's time was less than a contest may take.
+    `run_limited` says that what was left of the run's time was less than a contest may take. `groups_ns` are the
+    nanoseconds per invoke of the baseline and of the candidate in each group, on `clock`, in the order of measurement.
     """
 
     finding: Literal["slower", "not slower", "inconclusive"]
@@ -94,6 +95,7 @@ class ContestSummary(msgspec.Struct, frozen=True, kw_only=True):
     needed_s: float | None
     seed: int
     run_limited: bool = False
+    groups_ns: tuple[tuple[float, float], ...] = ()
 
 
 class PairedSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +204,14 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     slices: SlicesSummary | None = None
 
 
+class MeasuringTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A test that measured something: its id, and the file and line (from 1) where it stands."""
+
+    id: str
+    file: str
+    line: int
+
+
 class SubjectResult(msgspec.Struct, kw_only=True):
     """What one run measured of one subject and what was said about it; it crosses from worker to controller.
 
@@ -213,6 +223,12 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         Values by metric name, in the metric's unit.
     counted
         Names of what a metric of the structure counts, by metric.
+    latency_percentiles_ns
+        Percentiles 0, 1, ... 100 of the timed rounds, of one invoke each.
+    tests
+        What measured it, by kind.
+    causes
+        Why a kind failed, as a line.
     predictions
         Per-example predictions as the bytes of an `.npy` file, empty if there are none.
     problems
@@ -227,6 +243,9 @@ class SubjectResult(msgspec.Struct, kw_only=True):
     counted: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     weight_bytes_by_dtype: dict[str, int] = msgspec.field(default_factory=dict)
     latency: LatencySample | None = None
+    latency_percentiles_ns: tuple[float, ...] = ()
+    tests: dict[str, MeasuringTest] = msgspec.field(default_factory=dict)
+    causes: dict[str, str] = msgspec.field(default_factory=dict)
     predictions: bytes = b""
     dataset_digest: str = ""
     calibration_digest: str = ""
@@ -242,6 +261,9 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         self.counted = self.counted or other.counted
         self.weight_bytes_by_dtype = self.weight_bytes_by_dtype or other.weight_bytes_by_dtype
         self.latency = self.latency or other.latency
+        self.latency_percentiles_ns = self.latency_percentiles_ns or other.latency_percentiles_ns
+        self.tests = {**other.tests, **self.tests}
+        self.causes = {**other.causes, **self.causes}
         self.predictions = self.predictions or other.predictions
         self.dataset_digest = self.dataset_digest or other.dataset_digest
         self.calibration_digest = self.calibration_digest or other.calibration_digest

@@ -127,6 +127,7 @@ class ContestResult(msgspec.Struct, frozen=True, kw_only=True):
             needed_s=_finite(self.needed_s),
             seed=self.seed,
             run_limited=run_limited,
+            groups_ns=tuple((group.baseline[self.clock], group.candidate[self.clock]) for group in self.groups),
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from qbench.errors import MeasurementError
 from qbench.records import LatencySample
 
@@ -38,6 +40,11 @@ def latency_sample(stats: Any, *, iterations: int) -> LatencySample:
     if not (math.isfinite(sample.median_ns) and sample.median_ns > 0):
         raise MeasurementError(f"the benchmark's median is {sample.median_ns} ns; expected a positive number")
     return sample
+
+
+def latency_percentiles(stats: Any) -> tuple[float, ...]:
+    """Percentiles 0, 1, ... 100 of the rounds of a finished benchmark, in nanoseconds of one invoke."""
+    return tuple(float(each) for each in np.percentile(np.asarray(stats.data) * _NS, range(101)))
 
 
 def benchmark_row(sample: LatencySample) -> dict[str, Any]:

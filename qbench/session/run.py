@@ -21,7 +21,7 @@ from qbench.judge.gate import not_judged
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.measure.footprint import counted_names, size_metrics, structure_metrics
 from qbench.measure.inputs import fill_inputs
-from qbench.measure.latency import latency_sample
+from qbench.measure.latency import latency_percentiles, latency_sample
 from qbench.progress import NoProgress, Progress
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
@@ -208,6 +208,7 @@ class Session:
         result = self.result(subject)
         sample = latency_sample(stats, iterations=iterations)
         result.latency = sample
+        result.latency_percentiles_ns = latency_percentiles(stats)
         result.measured.add("latency")
         tolerance = self.config.tolerance_of(subject, marked)
         verdicts = [self._latency.judge(subject, sample, tolerance)] if self.options.gate else []
@@ -239,7 +240,10 @@ class Session:
 
     def why(self, subject: Subject, kind: str, dataset: Dataset | None = None) -> str:
         """Why a gate of the subject failed, as a line; empty if nothing can be said. Never raises."""
-        return self.blame.why(subject, kind, dataset)
+        cause = self.blame.why(subject, kind, dataset)
+        if cause:
+            self.result(subject).causes[kind] = cause
+        return cause
 
     def accepted_latency(self, subject: Subject) -> LatencySample | None:
         """The accepted latency of a subject on a machine like this one, None if there is none."""

@@ -1,0 +1,80 @@
+"""What a page about a run shows beside its record: pictures' data that is too large, or too costly, for the record."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qbench.baseline.history import AcceptedChange
+from qbench.diagnose.evidence.records import OperatorTime
+from qbench.diagnose.operators.records import OperatorReport
+from qbench.diagnose.records import Finding
+from qbench.records import Subject
+
+
+class FlipPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """An example whose prediction differs from the accepted one, or, where none was accepted, from fp32's.
+
+    Attributes
+    ----------
+    example
+        Its index in the dataset.
+    label
+        Its label as the dataset has it, None without labels.
+    before, now
+        Predicted classes.
+    png
+        The example as a PNG; empty where it is no image.
+    """
+
+    example: int
+    label: int | None
+    before: int
+    now: int
+    png: bytes = b""
+
+
+class Confusion(msgspec.Struct, frozen=True, kw_only=True):
+    """How often examples of one class (row) were given each class (column), before and now.
+
+    Attributes
+    ----------
+    classes
+        Their names, or numbers, in order.
+    before, now
+        Counts of shape (classes, classes) as rows; `before` is empty if nothing was accepted.
+    """
+
+    classes: tuple[str, ...]
+    before: tuple[tuple[int, ...], ...]
+    now: tuple[tuple[int, ...], ...]
+
+
+class SubjectGallery(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of one subject.
+
+    Attributes
+    ----------
+    against
+        What flips are counted against: ``baseline``, or ``fp32`` where nothing was accepted.
+    flips
+        Some of them, those that became wrong first; `flips_total` is how many there are.
+    operators, times, float_times, findings
+        Of a diagnosis; empty where none was made, and `notes` says why.
+    history
+        Commits that changed its baseline, the oldest first.
+    drift
+        Sentences about slow change over that history.
+    """
+
+    subject: Subject
+    against: str = "baseline"
+    flips: tuple[FlipPicture, ...] = ()
+    flips_total: int = 0
+    confusion: Confusion | None = None
+    operators: tuple[OperatorReport, ...] = ()
+    times: tuple[OperatorTime, ...] = ()
+    float_times: tuple[OperatorTime, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    history: tuple[AcceptedChange, ...] = ()
+    drift: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
