@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import models_zoo
@@ -29,6 +30,10 @@ _FOREIGN = ("CI", "NO_COLOR", "FORCE_COLOR", "PYTEST_", "GIT_", "PYTHONDONTWRITE
 
 #: No verdict may depend on how fast this machine is: any latency is tolerated, and a little evidence is enough.
 _CONTESTS = "tolerance.latency = 1000.0\ncontest = {alpha = 0.4, limit_s = 60.0}"
+
+#: Plugins that a run has beside pytest's own. What else happens to be installed would change what it prints, and in
+#: which order it runs; hypothesis' imports all of hypothesis at its end, which takes longer than the run.
+_PLUGINS = ("benchmark", "platformdirs", "qbench", "xdist", "xdist.looponfail")
 
 _POWER = "power: "
 
@@ -83,6 +88,7 @@ class Project:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._plugins = list(_PLUGINS)
         self.declare("tiny")
         self.write("data.py", DATASET)
         self.write("benchmarks/test_models.py", TESTS)
@@ -115,6 +121,14 @@ class Project:
                 f'dataset = "data:{(datasets or {}).get(model, "examples")}"',
             ]
         self.write("pyproject.toml", "\n".join(tables) + "\n")
+
+    def use_plugin(self, name: str, distribution: str) -> None:
+        """Have runs load another pytest plugin, by the name of its entry point; skip the test if it is not installed."""
+        if name not in _installed_plugins():
+            missing = f"needs {distribution}: pip install -c constraints.txt {distribution}"
+            # Continuous integration has all of them: there a skip would be a test that got lost.
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+        self._plugins.append(name)
 
     def run(self, *arguments: str, folder: str = "benchmarks", **environment: str) -> pytest.RunResult:
         """Run pytest on `folder` with short benchmarks, in a process of its own."""
@@ -169,9 +183,9 @@ class Project:
             "PYTHONPYCACHEPREFIX": str(self.path.parent / "bytecode"),
             "QBENCH_CACHE": str(self.path / "cache"),
         }
+        off = [f"-pno:{name}" for name in _installed_plugins() if name not in self._plugins]
         return subprocess.Popen(
-            # hypothesis' plugin imports all of hypothesis at the end of a run, which takes longer than the run.
-            [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", *arguments],
+            [sys.executable, "-m", "pytest", *off, *arguments],
             cwd=self.path,
             env={**inherited, **own, **environment},
             stdin=subprocess.DEVNULL,
@@ -221,6 +235,10 @@ class Project:
     def copy_baselines(self, other: Path) -> None:
         """Take over another project's baselines."""
         shutil.copytree(other, self.baselines)
+
+
+def _installed_plugins() -> list[str]:
+    return sorted({found.name for found in entry_points(group="pytest11")})
 
 
 def rows(result: pytest.RunResult) -> dict[str, str]:
