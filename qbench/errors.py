@@ -17,6 +17,7 @@
     │   └── WorkerPythonError        the Python to run it in cannot be used, or not be built
     ├── MeasurementError       a measurement has no usable value (NaN, wrong shape, no samples)
     ├── OutOfTimeError         the time that some work may take is over
+    ├── RunRecordError         a file is not the record of a run, or of a version this qbench does not know
     ├── UnspecifiedError       what an operator is given has no result by the int8 specification
     └── BaselineError          baselines/ cannot be read or must not be written
         ├── BaselineFormatError      damaged, or of a version this qbench does not know
@@ -133,6 +134,10 @@ class MeasurementError(QbenchError):
 
 class OutOfTimeError(QbenchError):
     """The time that some work may take is over."""
+
+
+class RunRecordError(QbenchError):
+    """A file is not the record of a run, or of a version that this qbench does not know."""
 
 
 class UnspecifiedError(QbenchError, ValueError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qbench.files import write_output
-from qbench.session.record import encode_record
+from qbench.run_record import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -40,7 +40,7 @@ Evidence = Literal["exact", "significant"]
 Against = Literal["baseline", "fp32", "limit"]
 
 
-class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Allowance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tolerance in other terms than the metric's unit; where it says several things, each of them has to hold.
 
     Attributes
@@ -231,6 +231,8 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         Why a kind failed, as a line.
     predictions
         Per-example predictions as the bytes of an `.npy` file, empty if there are none.
+    dataset_digest, examples
+        Of what it was evaluated on, and how many there are.
     problems
         Why this result must not become a baseline: crashes, failed tests.
     """
@@ -248,6 +250,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
     causes: dict[str, str] = msgspec.field(default_factory=dict)
     predictions: bytes = b""
     dataset_digest: str = ""
+    examples: int = 0
     calibration_digest: str = ""
     verdicts: list[MetricVerdict] = msgspec.field(default_factory=list)
     problems: list[str] = msgspec.field(default_factory=list)
@@ -266,6 +269,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         self.causes = {**other.causes, **self.causes}
         self.predictions = self.predictions or other.predictions
         self.dataset_digest = self.dataset_digest or other.dataset_digest
+        self.examples = self.examples or other.examples
         self.calibration_digest = self.calibration_digest or other.calibration_digest
         self.verdicts += other.verdicts
         self.problems += other.problems

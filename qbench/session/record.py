@@ -6,8 +6,6 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from qbench.baseline.sources import current_commit
 from qbench.errors import BaselineError, QbenchError
 from qbench.judge.metrics import LATENCY_METRIC, METRICS_BY_KIND, kind_of
@@ -22,7 +20,7 @@ from qbench.session.own_metrics import own_metrics
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from qbench.records import Metric, Subject
     from qbench.session.inventory import Inventory
@@ -37,6 +35,7 @@ def run_record(
     started: datetime,
     interrupted: bool = False,
     notes: Iterable[str] = (),
+    problems: Iterable[str] = (),
 ) -> RunRecord:
     """Make the record of a run.
 
@@ -50,13 +49,19 @@ def run_record(
         Whether it was cut short.
     notes
         What else was said, beside the inventory's own notes.
+    problems
+        What failed and belongs to no subject.
     """
     config = session.config
+    known = _metrics(session)
     subjects = dict.fromkeys([*inventory.results, *(verdict.subject for verdict in inventory.verdicts)])
     lines = declared_lines(config.root / "pyproject.toml", config.models)
     ordered = sorted(inventory.verdicts, key=lambda verdict: list(Verdict).index(verdict.verdict))
+    records = tuple(_subject(session, inventory, subject, lines.get(subject.model, 0), known) for subject in subjects)
     return RunRecord(
-        verdict=_run_verdict(inventory, exit_status=exit_status, interrupted=interrupted),
+        qbench_version=version("qbench"),
+        project=config.root.name,
+        verdict=_run_verdict(session, inventory, exit_status=exit_status, interrupted=interrupted),
         exit_status=exit_status,
         headline=headline(inventory.verdicts),
         gated=inventory.gated,
@@ -66,13 +71,14 @@ def run_record(
         seconds=(datetime.now(timezone.utc) - started).total_seconds(),
         fingerprint=session.fingerprint,
         options=config.options,
-        metrics=_metrics(session, subjects),
-        subjects=tuple(_subject(session, inventory, subject, lines.get(subject.model, 0)) for subject in subjects),
+        metrics={name: metric for name, metric in known.items() if name in _valued(records)},
+        subjects=records,
         verdicts=tuple(_verdict(verdict) for verdict in ordered),
         power=tuple(power_sentences(inventory.verdicts)),
         notes=(*inventory.notes, *notes),
-        project=config.root.name,
-        qbench_version=version("qbench"),
+        problems=tuple(problems),
+        accepting=(session.options.accept or "").strip(),
+        fingerprint_id=session.fingerprint_id,
     )
 
 
@@ -83,21 +89,24 @@ def verdict_kind(metric: str) -> str:
     return "latency" if metric == LATENCY_METRIC.name else kind_of(metric)
 
 
-def _run_verdict(inventory: Inventory, *, exit_status: int, interrupted: bool) -> RunVerdict:
+def _run_verdict(session: Session, inventory: Inventory, *, exit_status: int, interrupted: bool) -> RunVerdict:
+    """How the run ended; what got worse and is being accepted fails nothing, as it does not fail its test."""
     if interrupted:
         return "interrupted"
-    if inventory.failed or exit_status == 1:
+    accepting = session.options.accept is not None
+    if exit_status == 1 or (inventory.failed and not accepting):
         return "fail"
-    if not inventory.gated:
+    if not inventory.gated or inventory.failed:
         return "measured"
-    return "not judged" if inventory.incomplete or exit_status else "pass"
+    # Nothing is green by absence: not even a gate that had nothing to say.
+    return "not judged" if inventory.incomplete or exit_status or not inventory.verdicts else "pass"
 
 
-def _metrics(session: Session, subjects: Iterable[Subject]) -> dict[str, Metric]:
-    """Definitions of everything that may have been measured of the subjects."""
+def _metrics(session: Session) -> dict[str, Metric]:
+    """Definitions of everything that may have been measured."""
     known = {gated.metric.name: gated.metric for kind in METRICS_BY_KIND.values() for gated in kind}
     known[LATENCY_METRIC.name] = LATENCY_METRIC
-    for model in dict.fromkeys(subject.model for subject in subjects if subject.model in session.config.models):
+    for model in session.config.models:
         try:
             known |= {name: own.metric for name, own in own_metrics(session.config, model).items()}
         except QbenchError:
@@ -105,7 +114,19 @@ def _metrics(session: Session, subjects: Iterable[Subject]) -> dict[str, Metric]
     return known
 
 
-def _subject(session: Session, inventory: Inventory, subject: Subject, line: int) -> SubjectRecord:
+def _valued(subjects: Iterable[SubjectRecord]) -> set[str]:
+    """Names of the metrics that have a value in `subjects`, be it an accepted one."""
+    names: set[str] = set()
+    for subject in subjects:
+        names |= set(subject.metrics) | set(subject.accepted.metrics if subject.accepted else ())
+        if subject.latency or (subject.accepted and subject.accepted.latency):
+            names.add(LATENCY_METRIC.name)
+    return names
+
+
+def _subject(
+    session: Session, inventory: Inventory, subject: Subject, line: int, known: Mapping[str, Metric]
+) -> SubjectRecord:
     result = inventory.results.get(subject, SubjectResult(subject=subject))
     artifact = result.artifact
     return SubjectRecord(
@@ -114,7 +135,9 @@ def _subject(session: Session, inventory: Inventory, subject: Subject, line: int
         verdict=inventory.verdict_of(subject) if inventory.of(subject) else None,
         artifact_sha256=artifact.sha256 if artifact else "",
         size_bytes=artifact.size_bytes if artifact else None,
-        metrics=result.metrics,
+        metrics={name: value for name, value in result.metrics.items() if name in known},
+        examples=result.examples,
+        dataset_sha256=result.dataset_digest,
         operators=result.operators,
         counted=result.counted,
         weight_bytes_by_dtype=result.weight_bytes_by_dtype,
@@ -149,8 +172,3 @@ def _accepted(session: Session, subject: Subject) -> AcceptedRecord | None:
 def _verdict(verdict: MetricVerdict) -> VerdictRecord:
     fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__}
     return VerdictRecord(**fields, kind=verdict_kind(verdict.metric), sentence=sentence(verdict))
-
-
-def encode_record(record: RunRecord) -> bytes:
-    """The JSON text of a run's record, indented, ending with a newline."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"

@@ -183,7 +183,7 @@ class Session:
         check_metric_tolerances(self.config, subject, marked)
         measured = self._quality.measure(subject, dataset)
         result = self.result(subject)
-        result.dataset_digest = measured.dataset.digest
+        result.dataset_digest, result.examples = measured.dataset.digest, measured.dataset.examples
         result.calibration_digest = calibration_digest(self.config, self.datasets, subject)
         if measured.predictions is not None:
             result.predictions = encode_predictions(measured.predictions)
