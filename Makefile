@@ -1,6 +1,7 @@
 # make bench   set up, then the main job
 # make test    set up, then lint, types, layers and all tests
 # make check   lint, types and layers alone
+# make package the wheel in an empty environment of each supported Python at hand (needs the package index)
 # make train   train the benchmark models again
 # make trial   test the contest itself; TRIAL="--contests 300 --noise core" and so on for a longer one
 
@@ -9,13 +10,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: bench test check train trial setup
+.PHONY: bench test check package train trial setup browser
 
 bench: setup
 	$(BIN)/pytest benchmarks/ --benchmark-compare
 
 # A file's tests stay together: what takes long to set up is set up once.
-test: check
+test: check browser
 	$(BIN)/pytest tests --numprocesses 2 --dist loadfile
 
 check: setup
@@ -23,6 +24,14 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+package: setup
+	$(BIN)/python tests/distribution/clean_environments.py
+
+# The page's tests open it in a real browser; where none can be installed they are skipped by name.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
 
 train: setup
 	$(BIN)/python -m benchmarks.train
