@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 from rich.console import Console
 
 from qbench.argument_types import count
 from qbench.diagnose.case import Case, Effort
 from qbench.diagnose.evidence.calibration import has_ranges
 from qbench.diagnose.run import diagnose
-from qbench.errors import ConfigError, DatasetError
+from qbench.errors import ConfigError
 from qbench.files import write_output
 from qbench.models.config import load_config
-from qbench.models.datasets import Dataset
+from qbench.models.dataset_files import read_dataset
 from qbench.records import RuntimeOptions, Subject
 from qbench.report.explanation import markdown, print_diagnosis
 from qbench.report.progress import ConsoleProgress
@@ -27,14 +26,9 @@ from qbench.tflite.reader import read_model
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
-
-    import numpy.typing as npt
 
     from qbench.diagnose.records import Diagnosis
     from qbench.progress import Progress
-
-    Array = npt.NDArray[Any]
 
 #: What a shell calls a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -42,7 +36,6 @@ _SUFFIX = ".tflite"
 #: What is shown where nobody's terminal says how wide it is.
 _COLUMNS = 80
 _PREFLIGHT_S = 60.0
-_KEYS = ("inputs", "labels", "calibration")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +120,7 @@ def _of_files(options: argparse.Namespace, effort: Effort, progress: Progress) -
         subject=Subject(model=paths[0].stem, recipe=paths[1].stem),
         float_content=contents[0],
         content=contents[1],
-        dataset=_dataset(options.data),
+        dataset=read_dataset(options.data, "--data"),
         options=runtime,
         calibrated=has_own[1],
         undelegated=preflights[1].undelegated,
@@ -142,30 +135,3 @@ def _read(path: Path) -> bytes:
         raise ConfigError(
             str(path), found=f"a path that cannot be read ({error.strerror})", expected=f"a {_SUFFIX} file"
         ) from error
-
-
-def _dataset(path: Path) -> Dataset:
-    """The examples in an `.npz` file; several inputs are arrays called ``inputs.<name>``."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError("--data", found=f"{path}, which is no .npz file ({error})", expected="one") from error
-    unknown = sorted(name for name in arrays if name.partition(".")[0] not in _KEYS)
-    if unknown or not any(name.partition(".")[0] == _KEYS[0] for name in arrays):
-        raise DatasetError(
-            f"{path}: found the arrays {sorted(arrays)}, expected `inputs`, and `labels` and `calibration` where there "
-            "are any; of a model with several inputs `inputs.<name>` and `calibration.<name>`"
-        )
-    return Dataset(
-        inputs=_given(arrays, "inputs") or {},
-        labels=arrays.get("labels"),
-        calibration=_given(arrays, "calibration"),
-        name=path.name,
-    )
-
-
-def _given(arrays: Mapping[str, Array], key: str) -> Mapping[str, Array] | None:
-    """The arrays called `key`, by the names of the inputs; None if there are none."""
-    named = {name.partition(".")[2]: array for name, array in arrays.items() if name.partition(".")[0] == key}
-    return named or None

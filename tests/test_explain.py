@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from diagnose import faults
 
-from qbench import explain
 from qbench.cli import main
 from qbench.diagnose.records import Diagnosis
 
@@ -152,11 +151,3 @@ def test_ctrl_c_ends_it_as_a_shell_expects(monkeypatch, capsys):
     monkeypatch.setattr("qbench.session.blame.diagnose", interrupted)
     assert main(["explain", "tiny", "int8"]) == 130
     assert capsys.readouterr().out == ""
-
-
-def test_several_inputs_are_given_by_their_names(folder):
-    archive = folder / "two.npz"
-    names = ("inputs.a", "inputs.b", "calibration.a", "calibration.b")
-    np.savez(archive, **{name: uniform(3, seed) for seed, name in enumerate(names)})
-    dataset = explain._dataset(archive)
-    assert sorted(dataset.input_arrays) == sorted(dataset.calibration_arrays) == ["a", "b"]

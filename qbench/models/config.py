@@ -16,8 +16,9 @@ import msgspec
 
 from qbench.errors import ConfigError
 from qbench.judge.tolerance import Tolerance, resolve_tolerance
+from qbench.models.dataset_files import SUFFIX
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
-from qbench.models.sources import Source, read_source
+from qbench.models.sources import Source, existing_path, read_source
 from qbench.models.tables import check_function, check_name, convert_table, convert_value, describe
 from qbench.records import KernelSet, RuntimeName, RuntimeOptions, Subject
 from qbench.verdicts import Evidence
@@ -250,7 +251,7 @@ def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, 
             raise ConfigError(f"{key}.recipes", found=f"{missing}", expected="recipes that `source` gives a file for")
         chosen = source.given_recipes
     if table.dataset is not None:
-        check_function(table.dataset, f"{key}.dataset")
+        _check_dataset(table.dataset, f"{key}.dataset", root)
     if table.training_set is not None:
         check_function(table.training_set, f"{key}.training_set")
     for metric in table.metrics:
@@ -270,6 +271,14 @@ def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, 
         tolerance=tolerance,
         tolerance_by_recipe=by_recipe,
     )
+
+
+def _check_dataset(declared: str, key: str, root: Path) -> None:
+    expected = "'module:function', or an .npz file"
+    if declared.endswith(SUFFIX):
+        existing_path(root / declared, key, found=declared, expected=expected)
+    else:
+        check_function(declared, key, expected=expected)
 
 
 def _read_tolerance(

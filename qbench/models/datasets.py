@@ -1,6 +1,6 @@
 """Labelled examples that a model is judged on, and the calibration examples that quantize it.
 
-A dataset is declared as ``module:function``; the function returns a `Dataset`. Inputs may be given as
+A dataset is declared as ``module:function``, which returns a `Dataset`, or as an `.npz` file. Inputs may be given as
 real values (float) or as the integers they were stored as (such as 8-bit pixels) together with the
 scale that turns them into real values: the latter need a quarter of the memory and let an evaluation
 quantize inputs through a table of 256 entries instead of 784 divisions an image.

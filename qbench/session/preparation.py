@@ -16,6 +16,7 @@ from qbench.models.artifact_checks import (
 )
 from qbench.models.cache import ArtifactCache, cache_folder
 from qbench.models.convert import Builder, BuiltArtifact
+from qbench.models.dataset_files import SUFFIX, read_dataset
 from qbench.models.datasets import Dataset
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.sources import import_function
@@ -58,15 +59,19 @@ class Datasets:
         Raises
         ------
         ConfigError
-            If ``module:function`` cannot be imported.
+            If ``module:function`` cannot be imported, or the file is no `.npz`.
         DatasetError
-            If the function raises, or gives something else than a `Dataset`.
+            If the function raises, or gives something else than a `Dataset`, or the file does not hold one.
         """
         declared = self._config.models[model].dataset
         if declared is None:
             return None
         if declared not in self._loaded:
-            self._loaded[declared] = self._load(declared, f"tool.qbench.models.{model}.dataset")
+            key = f"tool.qbench.models.{model}.dataset"
+            of_file = declared.endswith(SUFFIX)
+            self._loaded[declared] = (
+                read_dataset(self._config.root / declared, key) if of_file else self._load(declared, key)
+            )
         return self._loaded[declared]
 
     def _load(self, declared: str, key: str) -> Dataset:
@@ -107,6 +112,7 @@ def prepare(
     progress: Progress,
     *,
     known: Mapping[Subject, Prepared | QbenchError],
+    convert: bool = True,
 ) -> dict[Subject, Prepared | QbenchError]:
     """Build, run once and check the artifacts of `subjects`; what cannot be used is an error in its place.
 
@@ -115,10 +121,12 @@ def prepare(
     known
         What was prepared before. The fp32 of a model has to be there or among `subjects`, in front of the
         model's other recipes (see `with_references`): whether those changed anything is checked against it.
+    convert
+        Whether to convert what is not in the cache; it is an error otherwise.
     """
     cache = ArtifactCache(cache_folder(config.cache))
     with progress.task("converting") as report, Builder(config, cache, datasets.of) as builder:
-        built = builder.build(subjects, report)
+        built = builder.build(subjects, report, convert=convert)
     prepared: dict[Subject, Prepared | QbenchError] = {}
     with (
         progress.task("checking") as report,

@@ -72,11 +72,15 @@ class Quality:
         dataset = dataset or self._datasets.of(subject.model)
         if dataset is None:
             raise DatasetError(
-                f'the model {subject.model!r} declares no dataset; add `dataset = "module:function"` to it, or take '
-                '"accuracy" off [tool.qbench] metrics'
+                f'the model {subject.model!r} declares no dataset; add `dataset = "module:function"` or an .npz file '
+                'to it, or take "accuracy" off [tool.qbench] metrics'
             )
         prepared = self._prepared(subject)
         return self._evaluations.of(subject, prepared.content, prepared.artifact.sha256, dataset)
+
+    def known(self, subject: Subject, sha256: str, dataset_digest: str) -> Measured | None:
+        """What was measured before of an artifact of a subject, or of an accepted one; None if nothing was."""
+        return self._evaluations.known(subject, sha256, dataset_digest)
 
     def judge(
         self, subject: Subject, measured: Measured, tolerance: Tolerance, *, baseline: bool

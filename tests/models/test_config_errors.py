@@ -176,7 +176,7 @@ _REFUSED = [
     (f"{_MODEL}.source", ":build", "':build'", _FILES),
     (f"{_MODEL}.source.fp32", 3, "the integer 3", "a string"),
     (f"{_MODEL}.dataset", 3, "the integer 3", "a string"),
-    (f"{_MODEL}.dataset", "data.py", "'data.py'", "'module:function'"),
+    (f"{_MODEL}.dataset", "data.py", "'data.py'", "'module:function', or an .npz file"),
     (f"{_MODEL}.training_set", 3, "the integer 3", "a string"),
     (f"{_MODEL}.training_set", "data.py", "'data.py'", "'module:function'"),
     (f"{_MODEL}.recipes", "int8", "the string 'int8'", _NAMES),
