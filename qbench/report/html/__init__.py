@@ -1,0 +1,1 @@
+"""The page about a run: one file of HTML without a script, a font or a picture from elsewhere."""

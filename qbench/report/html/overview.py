@@ -1,0 +1,105 @@
+"""All subjects of a run in one table, as the terminal has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qbench.report.html.places import models_of, subject_of
+from qbench.report.wording import format_size, format_time
+from qbench.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from qbench.report.html.places import Places
+    from qbench.run_record import RunRecord, SubjectRecord
+
+REFERENCE = "fp32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One subject: what was measured of it, beside fp32 of the same model.
+
+    Attributes
+    ----------
+    verdicts
+        Words with the metrics that they are about, the worst first; of green ones the least alone, without metrics.
+    """
+
+    recipe: str
+    place: str
+    size: str
+    size_ratio: str
+    accuracy: str
+    drop: str
+    latency: str
+    latency_ratio: str
+    verdicts: tuple[tuple[Verdict, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The subjects of one model."""
+
+    model: str
+    place: str
+    rows: tuple[Row, ...]
+
+
+def overview(record: RunRecord, places: Places) -> tuple[Group, ...]:
+    """The table of a run, by model."""
+    return tuple(
+        Group(
+            model=model,
+            place=places.models[model],
+            rows=tuple(_row(record, subject, reference_of(subjects), places) for subject in subjects),
+        )
+        for model, subjects in models_of(record).items()
+    )
+
+
+def reference_of(subjects: list[SubjectRecord]) -> SubjectRecord | None:
+    """Fp32 among the subjects of a model."""
+    return next((subject for subject in subjects if subject.recipe == REFERENCE), None)
+
+
+def _row(record: RunRecord, subject: SubjectRecord, reference: SubjectRecord | None, places: Places) -> Row:
+    accuracy = subject.metrics.get("accuracy")
+    before = reference.metrics.get("accuracy") if reference else None
+    latency, float_latency = _latency(subject), _latency(reference)
+    return Row(
+        recipe=subject.recipe,
+        place=places.subjects[subject_of(subject)],
+        size="-" if subject.size_bytes is None else format_size(subject.size_bytes),
+        size_ratio=_ratio(subject.size_bytes, reference.size_bytes if reference else None),
+        accuracy="-" if accuracy is None else f"{accuracy:.4f}",
+        drop="-" if accuracy is None or before is None else points(accuracy - before),
+        latency="-" if latency is None else format_time(latency),
+        latency_ratio=_ratio(latency, float_latency),
+        verdicts=_words(record, subject),
+    )
+
+
+def points(change: float) -> str:
+    """A change of a share in points, with its sign; a real minus, which is as wide as a plus."""
+    text = f"{100 * change:+.2f}"
+    return "0.00" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def _latency(subject: SubjectRecord | None) -> float | None:
+    return subject.latency.median_ns if subject and subject.latency else None
+
+
+def _ratio(value: float | None, reference: float | None) -> str:
+    return "-" if value is None or not reference else f"{value / reference:.2f}\N{MULTIPLICATION SIGN}"
+
+
+def _words(record: RunRecord, subject: SubjectRecord) -> tuple[tuple[Verdict, str], ...]:
+    metrics: dict[Verdict, list[str]] = {}
+    for verdict in record.verdicts:
+        if verdict.subject == subject_of(subject):
+            metrics.setdefault(verdict.verdict, []).append(verdict.metric)
+    ordered = sorted(metrics, key=list(Verdict).index)
+    green = [word for word in ordered if word.green]
+    told = [(word, ", ".join(dict.fromkeys(metrics[word]))) for word in ordered if not word.green]
+    return (*told, *((word, "") for word in green[:1]))
