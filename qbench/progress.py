@@ -33,5 +33,33 @@ class NoProgress:
         yield _silent
 
 
+class TaskProgress:
+    """Shows work that is part of a task as what the task does now.
+
+    Parameters
+    ----------
+    report
+        The task's.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._at = (0, 0, "")
+
+    def at(self, done: int, total: int, doing: str) -> None:
+        """Say where the task is; the work inside adds what it does to `doing`."""
+        self._at = (done, total, doing)
+        self._report(done, total, doing)
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[Report]:
+        """Begin a part, which does not say how far it is."""
+
+        def of_part(done: int, total: int, doing: str = "") -> None:  # noqa: ARG001 - the protocol's
+            self._report(*self._at[:2], ": ".join(part for part in (self._at[2], name, doing) if part))
+
+        yield of_part
+
+
 def _silent(done: int, total: int, doing: str = "") -> None:
     """Say nothing."""

@@ -77,14 +77,22 @@ class Builder:
         self._child.stop(limit_s=0.0)
 
     def build(
-        self, subjects: Sequence[Subject], progress: Report | None = None
+        self, subjects: Sequence[Subject], progress: Report | None = None, *, convert: bool = True
     ) -> dict[Subject, BuiltArtifact | QbenchError]:
-        """Find or make the artifact of each subject; what cannot be made is an error in its place."""
+        """Find or make the artifact of each subject; what cannot be made is an error in its place.
+
+        Parameters
+        ----------
+        convert
+            Whether to make what is not in the cache; it is an error otherwise.
+        """
         built: dict[Subject, BuiltArtifact | QbenchError] = {}
         waiting: list[tuple[Subject, str]] = []
         for subject in subjects:
             found = self._find(subject)
-            if isinstance(found, str):
+            if isinstance(found, str) and not convert:
+                built[subject] = ConversionError(f"{subject.id} is not in the cache, and was not to be converted now")
+            elif isinstance(found, str):
                 waiting.append((subject, found))
             else:
                 built[subject] = found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from qbench.baseline.history import AcceptedChange
@@ -23,7 +25,9 @@ class FlipPicture(msgspec.Struct, frozen=True, kw_only=True):
     before, now
         Predicted classes.
     png
-        The example as a PNG; empty where it is no image.
+        The example as a PNG; empty where it is no image, or there was no room for it.
+    width, height
+        Of the PNG in pixels; 0 without one.
     """
 
     example: int
@@ -31,6 +35,8 @@ class FlipPicture(msgspec.Struct, frozen=True, kw_only=True):
     before: int
     now: int
     png: bytes = b""
+    width: int = 0
+    height: int = 0
 
 
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +47,20 @@ class Confusion(msgspec.Struct, frozen=True, kw_only=True):
     classes
         Their names, or numbers, in order.
     before, now
-        Counts of shape (classes, classes) as rows; `before` is empty if nothing was accepted.
+        Counts of shape (classes, classes) as rows. `before` is what `SubjectGallery.against` names; empty if there is
+        nothing that predictions are held against.
+    rows
+        What the class of a row is: the example's ``label``, or, without labels, its prediction ``before``.
+    left_out
+        How many more classes there are. Those shown have most flips; examples of others, or taken for others, are in no
+        count.
     """
 
     classes: tuple[str, ...]
     before: tuple[tuple[int, ...], ...]
     now: tuple[tuple[int, ...], ...]
+    rows: Literal["label", "before"] = "label"
+    left_out: int = 0
 
 
 class SubjectGallery(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,11 +69,13 @@ class SubjectGallery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     against
-        What flips are counted against: ``baseline``, or ``fp32`` where nothing was accepted.
+        What flips are counted against: ``baseline``, or ``fp32`` where nothing was accepted; empty where there is
+        nothing to hold predictions against, or there are none.
     flips
-        Some of them, those that became wrong first; `flips_total` is how many there are.
+        Some of them: first those that became wrong, then those that stayed wrong, then those that became right, each by
+        their index. `flips_total` is how many there are.
     operators, times, float_times, findings
-        Of a diagnosis; empty where none was made, and `notes` says why.
+        Of a diagnosis; empty where none was made, and `notes` says why. Of fp32 there are `times` alone.
     history
         Commits that changed its baseline, the oldest first.
     drift

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from qbench.diagnose.evidence.times import OperatorTimes
     from qbench.diagnose.records import Diagnosis
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
     from qbench.progress import Progress
     from qbench.session.preparation import Datasets, Prepared
-    from qbench.session.quality import Quality
     from qbench.session.references import References
 
     Array = npt.NDArray[Any]
 
 #: What a failing test may cost: enough to name an operator, and no more than its reader waits for anyway.
 _TIMING_S = 1.0
-_QUICK = Effort(examples=64, flips_alone=12, kernels=False, calibration=False, limit_s=10.0)
+QUICK = Effort(examples=64, flips_alone=12, kernels=False, calibration=False, limit_s=10.0)
 
 
 class Blame:
@@ -48,8 +48,13 @@ class Blame:
     ----------
     prepared
         Gives the artifact of a subject; raises `QbenchError` if there is none.
-    quality
-        Has measured accuracy, or does it now: its predictions say which examples flip.
+    predictions
+        Gives those of a subject on all examples of a dataset, None if there are none: they say which flip.
+
+    Attributes
+    ----------
+    made
+        Diagnoses that failing gates led to.
     """
 
     def __init__(
@@ -58,15 +63,16 @@ class Blame:
         references: References,
         datasets: Datasets,
         prepared: Callable[[Subject], Prepared],
-        quality: Quality,
+        predictions: Callable[[Subject, Dataset], Array | None],
         progress: Progress,
     ) -> None:
         self._config = config
         self._references = references
         self._datasets = datasets
         self._prepared = prepared
-        self._quality = quality
+        self._predictions_of = predictions
         self._progress = progress
+        self.made: dict[Subject, Diagnosis] = {}
 
     def diagnose(self, subject: Subject, effort: Effort | None = None, dataset: Dataset | None = None) -> Diagnosis:
         """Hold the subject's artifact against its float model, and against what was accepted of it.
@@ -106,7 +112,8 @@ class Blame:
     def _cause(self, subject: Subject, kind: str, dataset: Dataset | None) -> str:
         """The worst cause of a failure of accuracy; of any other the fact, which is what differs from the accepted."""
         if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE:
-            found = of_accuracy(self.diagnose(subject, _QUICK, dataset))
+            self.made[subject] = self.diagnose(subject, QUICK, dataset)
+            found = of_accuracy(self.made[subject])
             if not found.changes or any(finding.severity >= ALARMING for finding in found.findings):
                 return headline(found)
         changes = self.changes(subject)
@@ -128,6 +135,34 @@ class Blame:
             timed = operator_times(accepted, content, dataset, self._config.options, limit_s=_TIMING_S)
         return slower_operators(timed.float_times, timed.times, [each.name for each in now])
 
+    def times(self, subject: Subject, dataset: Dataset | None = None, *, limit_s: float) -> OperatorTimes:
+        """What each operator takes, of the artifact and of its float model; of the float model itself once.
+
+        Parameters
+        ----------
+        limit_s
+            Seconds of profiling for each side.
+
+        Raises
+        ------
+        DatasetError
+            If the model declares no dataset, or it does not fit.
+        QbenchError
+            If an artifact cannot be used.
+        """
+        given = dataset or self._datasets.of(subject.model)
+        if given is None:
+            raise DatasetError(f"the model {subject.model!r} declares no dataset, and nothing can be timed without")
+        floats = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
+        own, options = self._prepared(subject).content, self._config.options
+        if subject == floats or not self._has_reference(subject.model):
+            return operator_times(None, own, given, options, limit_s=limit_s)
+        return operator_times(self._prepared(floats).content, own, given, options, limit_s=limit_s)
+
+    def _has_reference(self, model: str) -> bool:
+        given = self._config.models[model].source.given_recipes
+        return not given or REFERENCE_RECIPE in given
+
     def changes(self, subject: Subject) -> tuple[str, ...]:
         """What differs from the accepted artifact and from its calibration; empty if nothing does or nothing was."""
         baseline, accepted = self._references.baseline(subject), self._references.artifact(subject)
@@ -142,11 +177,10 @@ class Blame:
         return tuple(changes)
 
     def _case(self, subject: Subject, dataset: Dataset | None) -> Case:
-        model = self._config.models[subject.model]
         floats = Subject(model=subject.model, recipe=REFERENCE_RECIPE)
         if subject == floats:
             raise ConfigError(subject.id, found="the float model", expected="a recipe, to compare with it")
-        if model.source.given_recipes and REFERENCE_RECIPE not in model.source.given_recipes:
+        if not self._has_reference(subject.model):
             key = f"tool.qbench.models.{subject.model}.source"
             raise ConfigError(key, found="no fp32 artifact", expected="one, to hold the others against")
         given = dataset or self._datasets.of(subject.model)
@@ -179,7 +213,7 @@ class Blame:
     def _predictions(self, floats: Subject, subject: Subject, dataset: Dataset) -> tuple[Array, Array] | None:
         """Predictions of both on all examples; None if there are none, or an output is no number."""
         try:
-            theirs, ours = (self._quality.measure(each, dataset).predictions for each in (floats, subject))
+            theirs, ours = (self._predictions_of(each, dataset) for each in (floats, subject))
         except QbenchError:
             return None
         return None if theirs is None or ours is None else (theirs, ours)

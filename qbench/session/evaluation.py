@@ -87,6 +87,10 @@ class Evaluations:
         # Datasets with the same examples may have other groups.
         return replace(self._measured[key], dataset=dataset)
 
+    def known(self, subject: Subject, sha256: str, dataset_digest: str) -> Measured | None:
+        """What `of` gave for this artifact and dataset before, None if nobody asked."""
+        return self._measured.get((sha256, dataset_digest, subject))
+
     def _evaluate(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
         model = self._config.models[subject.model]
         evaluation = self._run(subject.id, content, sha256, dataset)

@@ -37,6 +37,8 @@ from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
     from qbench.diagnose.case import Effort
     from qbench.diagnose.records import Diagnosis
     from qbench.judge.tolerance import Tolerance
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from qbench.models.datasets import Dataset
     from qbench.records import LatencySample, Subject
     from qbench.session.blame import Blame
+    from qbench.session.evaluation import Measured
+
+    Array = npt.NDArray[Any]
 
 
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +94,7 @@ class Session:
         self.fingerprint = take_fingerprint(config.options)
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
+        self._existing: dict[Subject, Prepared | QbenchError] = {}
         self._quality = Quality(config, self.references, self.datasets, self.prepared, self.progress)
         self._latency = Latency(config, self.references, self.datasets, self.prepared, options.latency, self.progress)
 
@@ -118,6 +124,30 @@ class Session:
             raise found
         self.result(subject).artifact = found.artifact
         return found
+
+    def existing(self, subject: Subject) -> Prepared:
+        """The artifact of a subject, for who looks back at the run: converts nothing, and notes nothing.
+
+        Raises
+        ------
+        QbenchError
+            If there is none that can be used without converting it.
+        """
+        missing = [each for each in with_references(self.config, [subject]) if each not in self._looked_up()]
+        if missing:
+            known = self._looked_up()
+            self._existing |= prepare(self.config, missing, self.datasets, self.progress, known=known, convert=False)
+        found = self._looked_up()[subject]
+        if isinstance(found, QbenchError):
+            raise found
+        return found
+
+    def _looked_up(self) -> dict[Subject, Prepared | QbenchError]:
+        return {**self._existing, **self._prepared}
+
+    def known(self, subject: Subject, sha256: str, dataset_digest: str) -> Measured | None:
+        """What this process measured of an artifact of a subject, or of an accepted one; None if it did not."""
+        return self._quality.known(subject, sha256, dataset_digest)
 
     def result(self, subject: Subject) -> SubjectResult:
         """What was measured of a subject so far."""
@@ -226,7 +256,10 @@ class Session:
         """What explains this run's subjects."""
         from qbench.session.blame import Blame  # noqa: PLC0415 - takes time that a run in which nothing fails needs not
 
-        return Blame(self.config, self.references, self.datasets, self.prepared, self._quality, self.progress)
+        def predictions(subject: Subject, dataset: Dataset) -> Array | None:
+            return self._quality.measure(subject, dataset).predictions
+
+        return Blame(self.config, self.references, self.datasets, self.prepared, predictions, self.progress)
 
     def diagnose(self, subject: Subject, effort: Effort | None = None) -> Diagnosis:
         """Explain the subject's artifact: which operator, and what is wrong with it.

@@ -36,7 +36,7 @@ class OperatorTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def operator_times(
-    float_content: bytes, content: bytes, dataset: Dataset, options: RuntimeOptions, *, limit_s: float = 2.0
+    float_content: bytes | None, content: bytes, dataset: Dataset, options: RuntimeOptions, *, limit_s: float = 2.0
 ) -> OperatorTimes:
     """Profile an artifact and its float model with the first examples of a dataset.
 
@@ -45,6 +45,8 @@ def operator_times(
 
     Parameters
     ----------
+    float_content
+        None to profile the artifact alone.
     limit_s
         Seconds of profiling for each side.
 
@@ -57,6 +59,8 @@ def operator_times(
     if isinstance(ours, str):
         return OperatorTimes(times=(), float_times=(), notes=(f"times of operators: {ours}",))
     notes = [] if ours.is_tried else [f"times of operators: nobody tried the profiler of {ours.runtime_version} before"]
+    if float_content is None:
+        return OperatorTimes(times=times_by_operator(ours.kernels), float_times=(), notes=tuple(notes))
     floats = _profiled(float_content, dataset, options, examples=ours.examples, limit_s=limit_s)
     if isinstance(floats, str):
         notes.append(f"times of the float model's operators: {floats}")
