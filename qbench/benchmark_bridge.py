@@ -6,6 +6,7 @@ baseline, a renamed benchmark, pytest-xdist, and a regressed run saved as the ne
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ class BenchmarkBridge:
     Raises
     ------
     pytest.UsageError
-        If `--benchmark-compare` has swallowed a path, or another option leaves `--benchmark-compare-fail`
-        nothing to judge.
+        If `--benchmark-compare` has swallowed a path, another option leaves `--benchmark-compare-fail` nothing to
+        judge, or pytest-codspeed is at work.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -37,6 +38,7 @@ class BenchmarkBridge:
         compare = config.getoption("benchmark_compare", None)
         self.gate = bool(compare)
         self._kept_from_saving = ""
+        _refuse_codspeed(config, gate=self.gate)
         _refuse_blind_compare_fail(config)
         if isinstance(compare, str):
             _refuse_swallowed_path(compare, config)
@@ -112,7 +114,7 @@ class BenchmarkBridge:
 
 
 def finished_stats(benchmark: Any, config: pytest.Config) -> Any:
-    """The metadata of a finished benchmark, None if benchmarks are switched off and that is what was asked.
+    """The metadata of a finished benchmark, None if benchmarks are switched off, or CodSpeed's, and that was asked.
 
     Raises
     ------
@@ -125,6 +127,8 @@ def finished_stats(benchmark: Any, config: pytest.Config) -> Any:
             "latency cannot be measured under pytest-xdist: its workers share the processors they would be timed on. "
             "Run latency without -n (-n 0), for example `pytest benchmarks/ -k latency`; exact metrics may run with -n"
         )
+    if _codspeed(config):
+        return None
     if getattr(benchmark, "disabled", False):
         if _gated(config):
             raise MeasurementError(
@@ -134,8 +138,8 @@ def finished_stats(benchmark: Any, config: pytest.Config) -> Any:
     stats = getattr(benchmark, "stats", None)
     if not hasattr(benchmark, "stats"):
         raise MeasurementError(
-            f"the fixture `benchmark` is {type(benchmark).__name__}, which keeps no statistics; "
-            "expected that of pytest-benchmark"
+            f"the fixture `benchmark` is {type(benchmark).__module__}.{type(benchmark).__name__}, which keeps no "
+            "statistics; expected that of pytest-benchmark"
         )
     if stats is None:
         raise MeasurementError(
@@ -170,6 +174,23 @@ def _refuse_swallowed_path(value: str, config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--benchmark-compare has swallowed the path {value!r} as the name of a saved run, so nothing would be "
             f"compared. Write the path first: pytest {value} --benchmark-compare"
+        )
+
+
+def _codspeed(config: pytest.Config) -> bool:
+    """Whether pytest-codspeed has put its own fixture in the place of `benchmark`, as its option or its runner asks."""
+    if not config.pluginmanager.hasplugin("codspeed"):
+        return False
+    return bool(config.getoption("codspeed", None)) or "CODSPEED_ENV" in os.environ
+
+
+def _refuse_codspeed(config: pytest.Config, *, gate: bool) -> None:
+    asked = {"--benchmark-compare": gate, "--qbench-accept": config.getoption("qbench_accept", None) is not None}
+    if _codspeed(config) and (given := [option for option, on in asked.items() if on]):
+        raise pytest.UsageError(
+            f"{' and '.join(given)}: found pytest-codspeed at work (--codspeed or CODSPEED_ENV), which leaves out all "
+            "tests without the fixture `benchmark` and keeps the times of the others, so that nothing would be judged; "
+            "run them apart, this one with `-p no:codspeed`"
         )
 
 

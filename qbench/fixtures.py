@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from qbench.benchmark_bridge import add_comparison, finished_stats
 from qbench.errors import ConfigError, QbenchError
 from qbench.judge.tolerance import Tolerance
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.tables import convert_table
+from qbench.plugin_gate import Gate, failure
 from qbench.records import Artifact, Subject
-from qbench.report.wording import failure_message
-from qbench.verdicts import MeasuringTest, MetricVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from qbench.models.datasets import Dataset
     from qbench.plugin_run import PytestRun
-    from qbench.runtime.interpreter import Interpreter, TfliteInterpreter
-    from qbench.session import Session
+    from qbench.runtime.interpreter import TfliteInterpreter
 
 _T = TypeVar("_T")
+
+__all__ = ["MODEL_FIXTURE", "SUBJECT_FIXTURE", "Fixtures", "Gate", "model_of", "subject_of"]
 
 #: Parametrized in place of `model` and `recipe`, so that a test has one readable id. Every fixture below depends
 #: on one of them: a test depends on them if it uses ours, and not if it has a fixture of its own of that name.
@@ -31,90 +30,6 @@ SUBJECT_FIXTURE = "qbench_subject"
 MODEL_FIXTURE = "qbench_model"
 
 _INT8 = "int8"
-
-
-class Gate:
-    """Measures, and judges if the run was asked to; a verdict `fail` fails the test.
-
-    Parameters
-    ----------
-    item, session
-        The test, and the run as the library sees it.
-    subject
-        What the test is about, None for a test of a whole model.
-    marked
-        Tolerances of the test's `qbench` marker.
-    """
-
-    def __init__(self, item: pytest.Item, session: Session, subject: Subject | None, marked: Tolerance) -> None:
-        self._config = item.config
-        self._item = item
-        self._session = session
-        self._subject = subject
-        self._marked = marked
-
-    def latency(self, benchmark: Any, *, interpreter: Interpreter | None = None) -> list[MetricVerdict]:
-        """Keep the latency that `benchmark(interpreter.invoke)` has measured, and contest what has changed."""
-        subject = self._subject_of(interpreter)
-        stats = self._measured("latency", subject, lambda: finished_stats(benchmark, self._config))
-        if stats is None:
-            return []
-        verdicts = self._measured(
-            "latency",
-            subject,
-            lambda: self._session.measure_latency(
-                subject, stats.stats, iterations=stats.iterations, marked=self._marked
-            ),
-        )
-        add_comparison(benchmark, self._config, self._session, subject)
-        return self._check(verdicts, "latency")
-
-    def size(self, artifact: Artifact | Interpreter | None = None) -> list[MetricVerdict]:
-        """Measure the bytes of the artifact, on disk and in memory."""
-        subject = self._subject_of(artifact)
-        verdicts = self._measured("size", subject, lambda: self._session.measure_size(subject, self._marked))
-        return self._check(verdicts, "size")
-
-    def structure(self, artifact: Artifact | Interpreter | None = None) -> list[MetricVerdict]:
-        """Look inside the artifact: float islands, QUANTIZE and DEQUANTIZE operators, share of integer compute."""
-        subject = self._subject_of(artifact)
-        verdicts = self._measured("structure", subject, lambda: self._session.measure_structure(subject, self._marked))
-        return self._check(verdicts, "structure")
-
-    def accuracy(
-        self, interpreter: Artifact | Interpreter | None = None, dataset: Dataset | None = None
-    ) -> list[MetricVerdict]:
-        """Evaluate the artifact on the whole dataset."""
-        subject = self._subject_of(interpreter)
-        verdicts = self._measured(
-            "accuracy", subject, lambda: self._session.measure_accuracy(subject, self._marked, dataset)
-        )
-        return self._check(verdicts, "accuracy", dataset)
-
-    def _subject_of(self, given: Artifact | Interpreter | None) -> Subject:
-        subject = (given.subject if given is not None else None) or self._subject
-        if subject is None:
-            raise _failure(
-                "this test runs once for a model, so the gate cannot know which recipe is meant: give it the "
-                "interpreter, as in gate.accuracy(int8_interpreter), or ask for the fixture `interpreter`"
-            )
-        return subject
-
-    def _measured(self, kind: str, subject: Subject, measure: Callable[[], _T]) -> _T:
-        file, line, _ = self._item.location
-        test = MeasuringTest(id=self._item.nodeid, file=file, line=(line or 0) + 1)
-        self._session.result(subject).tests[kind] = test
-        try:
-            return measure()
-        except QbenchError as error:
-            self._session.note_error(subject, kind, error)
-            raise _failure(f"{subject.id}: {kind}: {error}") from None
-
-    def _check(self, verdicts: list[MetricVerdict], kind: str, dataset: Dataset | None = None) -> list[MetricVerdict]:
-        if failed := failing(verdicts, accepting=self._session.options.accept is not None):
-            why = self._session.why(failed[0].subject, kind, dataset)
-            raise _failure("\n".join(part for part in (failure_message(failed), why) if part))
-        return verdicts
 
 
 class Fixtures:
@@ -173,7 +88,7 @@ class Fixtures:
         try:
             found = self._run.session.dataset(qbench_model)
         except QbenchError as error:
-            raise _failure(f"{qbench_model}: {error}") from None
+            raise failure(f"{qbench_model}: {error}") from None
         if found is None:
             pytest.skip(f"the model {qbench_model!r} declares no dataset")
         return found
@@ -189,16 +104,7 @@ class Fixtures:
         except QbenchError as error:
             for kind in self._run.kinds_without_verdict(subject):
                 self._run.session.note_error(subject, kind, error)
-            raise _failure(str(error)) from None
-
-
-def failing(verdicts: Iterable[MetricVerdict], *, accepting: bool) -> list[MetricVerdict]:
-    """The verdicts that fail a test; a change against the baseline does not where it is being accepted."""
-    return [
-        verdict
-        for verdict in verdicts
-        if verdict.verdict == Verdict.FAIL and not (accepting and verdict.against == "baseline")
-    ]
+            raise failure(str(error)) from None
 
 
 def subject_of(item: pytest.Item) -> Subject | None:
@@ -217,7 +123,7 @@ def _parameter(request: pytest.FixtureRequest) -> Any:
     try:
         return request.param
     except AttributeError:
-        raise _failure(
+        raise failure(
             "fixtures of qbench cannot be asked for with request.getfixturevalue: the test is not run for each model "
             "then. Make them arguments of the test, or of a fixture that it uses"
         ) from None
@@ -230,13 +136,8 @@ def _marked(item: pytest.Item) -> Tolerance:
         return Tolerance()
     name = f"the marker qbench of {item.nodeid}"
     if marker.args:
-        raise _failure(f"{name} takes keyword arguments only, such as qbench(latency=0.10)")
+        raise failure(f"{name} takes keyword arguments only, such as qbench(latency=0.10)")
     try:
         return convert_table(marker.kwargs, Tolerance, name)
     except ConfigError as error:
-        raise _failure(str(error)) from None
-
-
-def _failure(message: str) -> BaseException:
-    """What fails a test with nothing but `message`; raise it `from None`, or pytest shows what led to it too."""
-    return pytest.fail.Exception(message, pytrace=False)
+        raise failure(str(error)) from None

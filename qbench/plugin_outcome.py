@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qbench.errors import AcceptRefusedError
-from qbench.fixtures import failing
+from qbench.plugin_gate import failing
 from qbench.report.terminal import headline, render
 from qbench.session.acceptance import Acceptance, accept_results
 from qbench.session.record import run_record
@@ -85,9 +85,7 @@ class Outcome:
         inventory = self._inventory
         lines = [
             *inventory.notes,
-            *self._bridge.notes(),
-            *self._lost_lines(),
-            *self._acceptance_lines(),
+            *self._said(),
             *self._unwritten,
         ]
         if not (inventory.results or inventory.verdicts or lines):
@@ -133,7 +131,8 @@ class Outcome:
 
     def _said(self) -> list[str]:
         """What is no verdict and has to be said all the same."""
-        return [*self._bridge.notes(), *self._lost_lines(), *self._acceptance_lines()]
+        reruns = [said for result in self._inventory.results.values() for said in result.reruns]
+        return [*self._bridge.notes(), *reruns, *self._lost_lines(), *self._acceptance_lines()]
 
     def _lost_lines(self) -> list[str]:
         lost = f"{self._lost_workers} pytest-xdist workers ended without handing over what they measured"

@@ -176,8 +176,9 @@ class PytestRun:
         if report.failed:
             reason = str(call.excinfo.value) if call.excinfo else report.outcome
             problem = f"{item.nodeid} failed: {reason.splitlines()[0] if reason else report.when}"
-            if not any(known in reason for known in self.session.result(subject).problems):
-                self.session.result(subject).problems.append(problem)
+            problems = self.session.result(subject).problems
+            if problem not in problems and not any(known in reason for known in problems):
+                problems.append(problem)
             self._absent.setdefault(subject, {})[item.nodeid] = "failed"
         elif report.skipped:
             self._absent.setdefault(subject, {})[item.nodeid] = "skipped"

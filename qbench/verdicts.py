@@ -235,6 +235,8 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         Of what it was evaluated on, and how many there are.
     problems
         Why this result must not become a baseline: crashes, failed tests.
+    reruns
+        What was measured again because the first try ended in an error, as sentences.
     """
 
     subject: Subject
@@ -254,6 +256,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
     calibration_digest: str = ""
     verdicts: list[MetricVerdict] = msgspec.field(default_factory=list)
     problems: list[str] = msgspec.field(default_factory=list)
+    reruns: list[str] = msgspec.field(default_factory=list)
 
     def absorb(self, other: SubjectResult) -> None:
         """Add what another process measured of the same subject."""
@@ -273,3 +276,4 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         self.calibration_digest = self.calibration_digest or other.calibration_digest
         self.verdicts += other.verdicts
         self.problems += other.problems
+        self.reruns += other.reruns

@@ -181,7 +181,7 @@ def test_what_the_fixtures_refuse(project: Project):
             for subject in ("tiny-fp32", "tiny-int8", "lonely-fp32")
         },
         **{
-            f"test_no_benchmark[{subject}]": f"{subject}: latency: the fixture `benchmark` is NoneType, which keeps no"
+            f"test_no_benchmark[{subject}]": f"{subject}: latency: the fixture `benchmark` is builtins.NoneType, which "
             for subject in ("tiny-fp32", "tiny-int8", "lonely-fp32")
         },
         "test_pair[lonely]": "lonely-int8: `source` gives finished artifacts for fp32, and none for int8",
