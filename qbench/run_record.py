@@ -151,6 +151,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         What this run's examples cannot tell, each as a sentence.
     problems
         What failed and belongs to no subject: other tests, files that could not be collected.
+    declared_changes
+        What is declared otherwise than in the commit that baselines are read from, each as a sentence; with
+        `--qbench-base-ref` alone.
     notes
         What else a reader has to know, each as a sentence.
     """
@@ -175,6 +178,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     power: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    declared_changes: tuple[str, ...] = ()
     accepting: str = ""
     fingerprint_id: str = ""
 

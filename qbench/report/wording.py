@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qbench.report.amounts import SHARES, format_amount, tolerance_phrase, with_unit
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
 from qbench.report.resamples import bootstrap_sentence
 from qbench.report.slices import slices_sentence
-from qbench.verdicts import Verdict
+from qbench.verdicts import MetricVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from qbench.verdicts import MetricVerdict, SubjectResult
+    from qbench.verdicts import SubjectResult
+
+_Judged = TypeVar("_Judged", bound=MetricVerdict)
 
 _BYTES = frozenset({"size_bytes", "compressed_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
 _KILO = 1000.0
@@ -25,7 +27,7 @@ _MOST_NAMES = 3
 
 def sentence(verdict: MetricVerdict) -> str:
     """One verdict as a sentence with its advice."""
-    parts = [_statement(verdict)]
+    parts = [statement(verdict)]
     if verdict.reason and verdict.now is not None and verdict.reference is not None:
         parts.append(f"{verdict.reason[0].upper()}{verdict.reason[1:]}.")
     if verdict.paired is not None and verdict.paired.lost + verdict.paired.won:
@@ -46,17 +48,24 @@ def sentences(verdicts: Iterable[MetricVerdict]) -> list[tuple[Verdict, str]]:
 
     Slices are evidence of one subject, also where the same is wrong with many.
     """
-    groups: dict[object, list[MetricVerdict]] = {}
+    return [
+        (group[0].verdict, sentence(group[0]) if len(group) == 1 else sentence_of_many(group))
+        for group in alike(verdicts)
+    ]
+
+
+def alike(verdicts: Iterable[_Judged]) -> list[list[_Judged]]:
+    """The verdicts in groups of those that one reason without a number is true of, in the given order."""
+    groups: dict[object, list[_Judged]] = {}
     for index, verdict in enumerate(verdicts):
-        alike = verdict.reference is None and verdict.slices is None and verdict.reason
-        key = (verdict.verdict, verdict.reason, verdict.advice) if alike else index
+        same = verdict.reference is None and verdict.slices is None and verdict.reason
+        key = (verdict.verdict, verdict.reason, verdict.advice) if same else index
         groups.setdefault(key, []).append(verdict)
-    return [(group[0].verdict, _of_group(group)) for group in groups.values()]
+    return list(groups.values())
 
 
-def _of_group(group: list[MetricVerdict]) -> str:
-    if len(group) == 1:
-        return sentence(group[0])
+def sentence_of_many(group: Sequence[MetricVerdict]) -> str:
+    """What is true of several verdicts for one reason, said once."""
     metrics = ", ".join(dict.fromkeys(verdict.metric for verdict in group))
     subjects = list(dict.fromkeys(verdict.subject.id for verdict in group))
     listed = ", ".join(subjects[:_MOST_NAMES])
@@ -114,7 +123,8 @@ def format_size(size_bytes: float) -> str:
     return f"{kilobytes:.1f} kB" if kilobytes < _KILO else f"{size_bytes / _KILO**2:.1f} MB"
 
 
-def _statement(verdict: MetricVerdict) -> str:
+def statement(verdict: MetricVerdict) -> str:
+    """What is to be said of a verdict first: the metric, its value, by how much it changed, and against what."""
     name = f"{verdict.subject.id}: {verdict.metric}"
     if verdict.metric == "speedup":
         return speedup_statement(verdict)

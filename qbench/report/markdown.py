@@ -1,0 +1,218 @@
+"""The record of a run as Markdown, for a job's summary and a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from qbench.report.markdown_text import code, text
+from qbench.report.wording import alike, format_size, format_time, sentence_of_many
+from qbench.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from qbench.run_record import RunRecord, SubjectRecord, VerdictRecord
+
+#: GitHub refuses a comment of more than 65,536 characters; what is left is for who adds to it.
+LIMIT_CHARACTERS = 65_000
+
+#: How many verdicts are told before everything folded.
+_WORST = 3
+
+#: How many lines of anything else are.
+_MOST_LINES = 8
+
+#: A longer text is cut: no sentence of ours is as long, but a name or a message from outside may be.
+_LONGEST_TEXT = 1500
+
+_SIGNS = {"fail": "❌", "not judged": "⚠️", "pass": "✅", "measured": "ℹ️", "interrupted": "⚠️"}  # noqa: RUF001 - an emoji
+
+_MEANINGS = {
+    "fail": "",
+    "not judged": "nothing failed, but not everything was judged",
+    "pass": "",
+    "measured": "nothing was to be judged",
+    "interrupted": "the run ended before its end",
+}
+
+_ADVICE = " What to do: "
+
+
+def markdown_report(record: RunRecord, *, limit: int = LIMIT_CHARACTERS) -> str:
+    """The report of a run: its verdict in the first line, then what is worst, then all else folded.
+
+    Parameters
+    ----------
+    limit
+        Characters that it may have. What does not fit is left out, from the end of each folded part, and is counted.
+    """
+    groups = alike(verdict for verdict in record.verdicts if not verdict.verdict.green)
+    head = [f"<!-- qbench {_marker(record.project)} -->", _headline(record), "", _circumstances(record)]
+    for group in groups[:_WORST]:
+        head += ["", *_told(record, group)]
+    head += _listed("Failed besides", record.problems)
+    head += _listed("This change declares otherwise than what it is compared with", record.declared_changes)
+    folds = [
+        _Fold("More that is not green", [f"- {_bold(group)} {_sentence(group)}" for group in groups[_WORST:]]),
+        _Fold("Every model and recipe", _rows(record), head=_TABLE),
+        _Fold("What these examples cannot tell", [f"- {_cut(line)}" for line in record.power]),
+        _Fold("Notes", [f"- {_cut(line)}" for line in record.notes]),
+    ]
+    written = "\n".join(head) + "\n"
+    room = limit - len(written)
+    for fold in folds:
+        part = fold.within(room)
+        room -= len(part)
+        written += part
+    return written
+
+
+def _marker(project: str) -> str:
+    """What the comment of this project is found again by; nothing in it can end the HTML comment that it stands in."""
+    return re.sub(r"[^A-Za-z0-9._]+", "_", project)[:60] or "_"
+
+
+def _headline(record: RunRecord) -> str:
+    said = record.headline or _MEANINGS[record.verdict] or f"exit status {record.exit_status}"
+    return f"### {_SIGNS[record.verdict]} qbench: {record.verdict} ({text(said)})"
+
+
+def _circumstances(record: RunRecord) -> str:
+    """Against what, of what, and where, in one line."""
+    machine = record.fingerprint
+    parts = [
+        f"{code(record.project)}" if record.project else "",
+        f"against {code(record.baselines)}" if record.gated else "not compared",
+        f"commit {code(record.commit[:12] + record.commit[40:])}" if record.commit else "",
+        text(machine.cpu),
+        f"{text(machine.runtime)} {text(machine.runtime_version)}",
+        f"{record.seconds:.0f} s",
+    ]
+    return ", ".join(part for part in parts if part.strip())
+
+
+def _told(record: RunRecord, group: Sequence[VerdictRecord]) -> list[str]:
+    """What got worse, why, and what to do: a line each."""
+    said, _, advice = _sentence_text(group).rpartition(_ADVICE)
+    lines = [f"{_bold(group)} {_cut(said or advice)}"]
+    if len(group) == 1:
+        causes = {subject.id: subject.causes for subject in record.subjects}
+        cause = causes.get(group[0].subject.id, {}).get(group[0].kind, "")
+        lines += [f"- Why: {_cut(cause.removeprefix('Why: '))}"] if cause else []
+    return lines + ([f"- What to do: {_cut(advice)}"] if said else [])
+
+
+def _bold(group: Sequence[VerdictRecord]) -> str:
+    return f"**{group[0].verdict}:**"
+
+
+def _sentence(group: Sequence[VerdictRecord]) -> str:
+    return _cut(_sentence_text(group))
+
+
+def _sentence_text(group: Sequence[VerdictRecord]) -> str:
+    return group[0].sentence if len(group) == 1 else sentence_of_many(group)
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    more = [f"- and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    return ["", f"**{title}:**", "", *(f"- {_cut(line)}" for line in lines[:_MOST_LINES]), *more]
+
+
+def _cut(untrusted: str) -> str:
+    return text(untrusted) if len(untrusted) <= _LONGEST_TEXT else f"{text(untrusted[:_LONGEST_TEXT])} …"
+
+
+class _Fold:
+    """A part that is shown when it is opened.
+
+    Parameters
+    ----------
+    lines
+        What may be left out from the end.
+    head
+        What stands above them.
+    """
+
+    def __init__(self, title: str, lines: Sequence[str], *, head: str = "") -> None:
+        self._title, self._lines, self._head = title, lines, head
+
+    def within(self, room: int) -> str:
+        """The part in at most `room` characters; empty if there is nothing to show, or not even room to say so."""
+        if not self._lines:
+            return ""
+        for count in self._counts(room):
+            left = len(self._lines) - count
+            missing = f"\n{left} of {len(self._lines)} left out here: the JSON of the run has them.\n" if left else ""
+            body = self._head + "".join(f"{line}\n" for line in self._lines[:count]) if count else ""
+            part = f"\n<details><summary>{self._title} ({len(self._lines)})</summary>\n\n{body}{missing}\n</details>\n"
+            if len(part) <= room:
+                return part
+        return ""
+
+    def _counts(self, room: int) -> Iterable[int]:
+        """How many lines to try: all, then as many as fit beside a generous frame, then none."""
+        fitting, used = 0, len(self._title) + len(self._head) + 200
+        for line in self._lines:
+            used += len(line) + 1
+            if used > room:
+                break
+            fitting += 1
+        return (len(self._lines), fitting, 0)
+
+
+_TABLE = (
+    "| model | recipe | size | accuracy | latency | verdict |\n"
+    "| :-- | :-- | --: | --: | --: | :-- |\n"
+)  # fmt: skip
+
+
+def _rows(record: RunRecord) -> list[str]:
+    """A row for each subject, also for those of which there are verdicts alone."""
+    by_id: dict[tuple[str, str], list[VerdictRecord]] = {}
+    for verdict in record.verdicts:
+        by_id.setdefault((verdict.subject.model, verdict.subject.recipe), []).append(verdict)
+    return [
+        f"| {code(subject.model, cell=True)} | {code(subject.recipe, cell=True)} "
+        f"| {_value(subject, 'size_bytes')} | {_value(subject, 'accuracy')} "
+        f"| {_latency(subject, verdicts)} | {_verdicts(subject, verdicts)} |"
+        for subject in record.subjects
+        for verdicts in [by_id.get((subject.model, subject.recipe), [])]
+    ]
+
+
+def _value(subject: SubjectRecord, metric: str) -> str:
+    """A value, and before it the accepted one where that is another."""
+    now = subject.metrics.get(metric)
+    before = subject.accepted.metrics.get(metric) if subject.accepted else None
+    shown = [_shown(metric, value) for value in (before, now) if value is not None]
+    if now is None or before is None or shown[0] == shown[1]:
+        return shown[-1] if now is not None else "-"
+    return f"{shown[0]} → **{shown[1]}**"
+
+
+def _shown(metric: str, value: float) -> str:
+    return format_size(value) if metric == "size_bytes" else f"{value:.4f}"
+
+
+def _latency(subject: SubjectRecord, verdicts: Iterable[VerdictRecord]) -> str:
+    """Today's latency, and its ratio to the accepted artifact's where both ran side by side: never to another day's."""
+    if subject.latency is None:
+        return "-"
+    ratios = [verdict.contest.ratio for verdict in verdicts if verdict.kind == "latency" and verdict.contest]
+    ratio = next((f" (**{ratio:.3f}x**)" for ratio in ratios if ratio is not None), "")
+    return f"{format_time(subject.latency.median_ns)}{ratio}"
+
+
+def _verdicts(subject: SubjectRecord, verdicts: Sequence[VerdictRecord]) -> str:
+    """The worst verdict, with the metrics that it is about unless it is green."""
+    if subject.verdict is None or not verdicts:
+        return "measured"
+    if subject.verdict.green:
+        return str(subject.verdict)
+    metrics = dict.fromkeys(verdict.metric for verdict in verdicts if verdict.verdict == subject.verdict)
+    sign = "❌ " if subject.verdict in {Verdict.FAIL, Verdict.ERROR} else "⚠️ "
+    return f"{sign}{subject.verdict} ({' '.join(code(metric, cell=True) for metric in metrics)})"
