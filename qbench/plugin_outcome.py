@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Exit status of a run in CI in which nothing failed and something was not judged.
 EXIT_INCOMPLETE = 8
 
+_CUT_SHORT = frozenset({pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR})
+
 
 class Outcome:
     """What became of a run.
@@ -48,9 +50,19 @@ class Outcome:
         self._refusal = ""
         self._unwritten: list[str] = []
 
+    def gather(self, files: ReportFiles, session: pytest.Session) -> None:
+        """Gather what pages show beside the record, before anything is accepted: they compare with what was before."""
+        if not files.shows_more:
+            return
+        from qbench.session.gallery import LIMIT_S, gallery  # noqa: PLC0415 - takes time that other runs need not
+
+        # Who pressed Ctrl-C does not want to wait.
+        limit_s = 0.0 if session.exitstatus in _CUT_SHORT else LIMIT_S
+        files.galleries = gallery(self._session, self._inventory, progress=self._session.progress, limit_s=limit_s)
+
     def settle(self, session: pytest.Session) -> None:
         """Accept what is to be accepted, keep failures from being saved, and set the exit status."""
-        if session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
+        if session.exitstatus in _CUT_SHORT:
             self._bridge.refuse_saving("the run was interrupted")
             self._refusal = "the run was interrupted, so nothing is accepted"
             return
@@ -67,13 +79,12 @@ class Outcome:
         """Write the files that were asked for; one that cannot be written fails the run."""
         if not files:
             return
-        ended = {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
         record = run_record(
             self._session,
             self._inventory,
             exit_status=int(session.exitstatus),
             started=started,
-            interrupted=session.exitstatus in ended,
+            interrupted=session.exitstatus in _CUT_SHORT,
             notes=self._said(),
         )
         self._unwritten = files.write(record)

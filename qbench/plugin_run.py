@@ -208,6 +208,7 @@ class PytestRun:
             return
         inventory = self.session.finish({subject: _why(tests) for subject, tests in self._absent.items()})
         self.outcome = Outcome(self.session, inventory, self.bridge, lost_workers=self._lost_workers)
+        self.outcome.gather(self._files, session)
         self.outcome.settle(session)
         self.outcome.write(self._files, session, started=self._started)
 
