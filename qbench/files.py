@@ -145,6 +145,25 @@ def write_output(path: Path, content: bytes) -> None:
         replace_file(target, content)
 
 
+def write_summary(path: Path, content: bytes) -> None:
+    """Write `content` as `write_output` does, but behind what is there if `path` is the summary of a step in CI.
+
+    GitHub names that file by the variable ``GITHUB_STEP_SUMMARY``; every command of the step may write to it, and a
+    blank line keeps two texts apart.
+
+    Raises
+    ------
+    OSError
+        As `replace_file`.
+    """
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary or path.resolve() != Path(summary).resolve() or not path.is_file():
+        write_output(path, content)
+        return
+    with path.open("ab") as stream:
+        stream.write(b"\n" + content if stream.tell() else content)
+
+
 def _umask() -> int:
     current = os.umask(0)
     os.umask(current)

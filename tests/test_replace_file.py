@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qbench.files import replace_file, write_output
+from qbench.files import replace_file, write_output, write_summary
 
 _FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
 
@@ -160,3 +160,27 @@ def test_an_output_to_a_pipe_goes_through_it(tmp_path: Path):
     finally:
         os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_the_summary_of_a_step_is_written_behind_what_is_there(tmp_path, monkeypatch):
+    summary, other = tmp_path / "summary.md", tmp_path / "other.md"
+    summary.write_bytes(b"")
+    other.write_bytes(b"old\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    for content in (b"one\n", b"two\n"):
+        write_summary(tmp_path / "." / "summary.md", content)
+        write_summary(other, content)
+    assert summary.read_bytes() == b"one\n\ntwo\n"
+    assert other.read_bytes() == b"two\n"
+
+
+def test_a_file_that_is_no_summary_is_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "summary.md"
+    for value in ("", None, str(tmp_path / "another.md")):
+        path.write_bytes(b"old\n")
+        if value is None:
+            monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        else:
+            monkeypatch.setenv("GITHUB_STEP_SUMMARY", value)
+        write_summary(path, b"new\n")
+        assert path.read_bytes() == b"new\n"
