@@ -26,7 +26,7 @@ _HANGS_S = 300.0
 _COLUMNS = "500"
 
 #: What would change a run from outside: CI, colours, and the pytest and git around the tests.
-_FOREIGN = ("CI", "NO_COLOR", "FORCE_COLOR", "PYTEST_", "GIT_", "PYTHONDONTWRITEBYTECODE")
+_FOREIGN = ("CI", "GITHUB_", "NO_COLOR", "FORCE_COLOR", "PYTEST_", "GIT_", "PYTHONDONTWRITEBYTECODE")
 
 #: No verdict may depend on how fast this machine is: any latency is tolerated, and a little evidence is enough.
 _CONTESTS = "tolerance.latency = 1000.0\ncontest = {alpha = 0.4, limit_s = 60.0}"

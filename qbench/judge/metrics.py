@@ -78,6 +78,9 @@ METRICS_BY_KIND: Mapping[str, tuple[GatedMetric, ...]] = {
     ),
 }
 
+#: What a verdict is about that says of a subject that it is no longer declared.
+DECLARATION = "declaration"
+
 #: What is compared with fp32 of the same run instead of with the baseline.
 ACCURACY_DROP = Metric(name="accuracy_drop", unit="", direction="higher")
 TOP_K_DROP = Metric(name="top_k_accuracy_drop", unit="", direction="higher")
@@ -96,6 +99,13 @@ RESERVED_NAMES = frozenset(
 def drop_of(metric: Metric) -> Metric:
     """What a user's own metric is called where it is compared with fp32 of the same run."""
     return msgspec.structs.replace(metric, name=f"{metric.name}_drop")
+
+
+def verdict_kind(metric: str) -> str:
+    """The kind of measurement that a verdict on `metric` is about; a verdict on a whole kind is called as the kind."""
+    if metric == DECLARATION or metric in METRICS_BY_KIND:
+        return metric
+    return "latency" if metric == LATENCY else kind_of(metric)
 
 
 def kind_of(name: str) -> str:

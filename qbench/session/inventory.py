@@ -8,6 +8,7 @@ import msgspec
 
 from qbench.errors import BaselineError
 from qbench.judge.gate import incomplete, not_judged, worst
+from qbench.judge.metrics import DECLARATION
 from qbench.records import Subject
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from qbench.models.config import Config
     from qbench.session.references import References
-
-#: What the inventory says of a subject that has a baseline and no declaration.
-DECLARATION = "declaration"
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,16 +6,16 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qbench.baseline.sources import current_commit
 from qbench.errors import BaselineError, QbenchError
-from qbench.judge.metrics import LATENCY_METRIC, METRICS_BY_KIND, kind_of
-from qbench.models.config import METRIC_KINDS
+from qbench.judge.metrics import LATENCY_METRIC, METRICS_BY_KIND, verdict_kind
 from qbench.models.declared_lines import declared_lines
 from qbench.report.power import power_sentences
 from qbench.report.terminal import headline
 from qbench.report.wording import sentence
 from qbench.run_record import AcceptedRecord, RunRecord, RunVerdict, SubjectRecord, VerdictRecord
-from qbench.session.inventory import DECLARATION
 from qbench.session.own_metrics import own_metrics
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
@@ -53,7 +53,7 @@ def run_record(
         What failed and belongs to no subject.
     """
     config = session.config
-    known = _metrics(session)
+    known = known_metrics(session)
     subjects = dict.fromkeys([*inventory.results, *(verdict.subject for verdict in inventory.verdicts)])
     lines = declared_lines(config.root / "pyproject.toml", config.models)
     ordered = sorted(inventory.verdicts, key=lambda verdict: list(Verdict).index(verdict.verdict))
@@ -82,11 +82,14 @@ def run_record(
     )
 
 
-def verdict_kind(metric: str) -> str:
-    """The kind of measurement that a verdict on `metric` is about; a verdict on a whole kind is called as the kind."""
-    if metric in {*METRIC_KINDS, DECLARATION}:
-        return metric
-    return "latency" if metric == LATENCY_METRIC.name else kind_of(metric)
+def with_exit_status(record: RunRecord, exit_status: int) -> RunRecord:
+    """The record of a run that something else ended with another status, after the record was made."""
+    verdict = record.verdict
+    if exit_status == 1 and verdict != "interrupted":
+        verdict = "fail"
+    elif exit_status and verdict == "pass":
+        verdict = "not judged"
+    return msgspec.structs.replace(record, exit_status=exit_status, verdict=verdict)
 
 
 def _run_verdict(session: Session, inventory: Inventory, *, exit_status: int, interrupted: bool) -> RunVerdict:
@@ -102,7 +105,7 @@ def _run_verdict(session: Session, inventory: Inventory, *, exit_status: int, in
     return "not judged" if inventory.incomplete or exit_status or not inventory.verdicts else "pass"
 
 
-def _metrics(session: Session) -> dict[str, Metric]:
+def known_metrics(session: Session) -> dict[str, Metric]:
     """Definitions of everything that may have been measured."""
     known = {gated.metric.name: gated.metric for kind in METRICS_BY_KIND.values() for gated in kind}
     known[LATENCY_METRIC.name] = LATENCY_METRIC
