@@ -6,8 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+import qbench.compare.command
 import qbench.conform.command
 import qbench.explain
+import qbench.report.command
 import qbench.trial.command
 import qbench.tune.command
 from qbench.errors import ConfigError, QbenchError
@@ -28,6 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="qbench", description="Judges quantized TensorFlow Lite / LiteRT models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    compare = commands.add_parser(
+        "compare",
+        help="the whole verdict for two .tflite files, without a project",
+        description=qbench.compare.command.DESCRIPTION,
+    )
+    qbench.compare.command.add_options(compare)
+    compare.set_defaults(run=qbench.compare.command.run_command)
     trial = commands.add_parser(
         "trial",
         help="test the instrument: contests of a subject against itself, with and without a slowdown",
@@ -61,6 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     qbench.explain.add_options(explain)
     explain.set_defaults(run=qbench.explain.run_command)
+    report = commands.add_parser(
+        "report",
+        help="make the reports of a run again from its JSON",
+        description=qbench.report.command.DESCRIPTION,
+    )
+    qbench.report.command.add_options(report)
+    report.set_defaults(run=qbench.report.command.run_command)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

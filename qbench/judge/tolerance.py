@@ -10,6 +10,8 @@ import msgspec
 from qbench.verdicts import Allowance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qbench.records import Metric
 
 #: A number in the metric's own unit, or what becomes one at a reference.
@@ -20,6 +22,41 @@ _ROUNDING = 1e-6
 
 #: Tolerances of metrics of the user's own, by their names.
 _OWN = ("metrics", "metrics_drop")
+
+#: What two declarations of are merged, not replaced.
+_APART = (*_OWN, "drift")
+
+
+class DriftTolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much worse than its anchor's an accepted value may be, after any number of changes (`qbench.judge.drift`).
+
+    Each attribute is a limit in the terms of the tolerance of that name; None where nothing is said.
+    """
+
+    accuracy_regression: Allowed | None = None
+    agreement_regression: Allowed | None = None
+    sqnr_db: float | None = None
+    size: float | None = None
+    compressed_size: float | None = None
+    memory: float | None = None
+    peak_memory: float | None = None
+    float_islands: float | None = None
+    quantize_dequantize: float | None = None
+    undelegated_operators: float | None = None
+    integer_compute: float | None = None
+    metrics: dict[str, Allowed] = {}
+
+    def __post_init__(self) -> None:
+        _check_amounts(self, ("metrics",))
+
+    def overridden_by(self, other: DriftTolerance) -> DriftTolerance:
+        """What `other` says, and what this one says where `other` is silent."""
+        said = {key: value for key in self.__struct_fields__ if (value := getattr(other, key)) is not None}
+        return msgspec.structs.replace(self, **{**said, "metrics": {**self.metrics, **other.metrics}})
+
+    def for_metric(self, key: str) -> Allowed | None:
+        """The limit called `key`, or the one of the user's metric of that name."""
+        return _named(self, key)
 
 
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +99,8 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Tolerances of a user's own metrics against the baseline by name, in the metric's own unit or as an `Allowance`.
     metrics_drop
         The same against fp32 in the same run.
+    drift
+        How much worse than their anchor's values may become through many changes.
     """
 
     accuracy_drop: Allowed | None = None
@@ -82,35 +121,50 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     integer_compute: float | None = None
     metrics: dict[str, Allowed] = {}
     metrics_drop: dict[str, Allowed] = {}
+    drift: DriftTolerance | None = None
 
     def __post_init__(self) -> None:
-        numbers = {key: value for key in self.__struct_fields__ if key not in _OWN and (value := getattr(self, key))}
-        for own in _OWN:
-            if taken := sorted(getattr(self, own).keys() & set(self.__struct_fields__)):
-                raise ValueError(f"{own} is for metrics of your own; {', '.join(taken)} stands beside it, not inside")
-        for key, value in [*numbers.items(), *self.metrics.items(), *self.metrics_drop.items()]:
-            # An allowance has refused what it must not be already.
-            if not isinstance(value, Allowance) and not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{key} must be a finite number of at least 0, got {value}")
+        _check_amounts(self, _OWN)
 
     def overridden_by(self, other: Tolerance) -> Tolerance:
         """The tolerance that says what `other` says, and what this one says where `other` is silent."""
         values: dict[str, Any] = {
             key: own if (said := getattr(other, key)) is None else said
             for key in self.__struct_fields__
-            if key not in _OWN and ((own := getattr(self, key)) is not None or getattr(other, key) is not None)
+            if key not in _APART and ((own := getattr(self, key)) is not None or getattr(other, key) is not None)
         }
         return Tolerance(
             **values,
             metrics={**self.metrics, **other.metrics},
             metrics_drop={**self.metrics_drop, **other.metrics_drop},
+            drift=(self.drift or DriftTolerance()).overridden_by(other.drift) if other.drift else self.drift,
         )
 
     def for_metric(self, key: str) -> Allowed | None:
         """The tolerance called `key`, or the one of the user's metric of that name."""
-        if key in self.metrics:
-            return self.metrics[key]
-        return getattr(self, key, None) if key in self.__struct_fields__ else None
+        return _named(self, key)
+
+
+def _named(tolerance: Tolerance | DriftTolerance, key: str) -> Allowed | None:
+    if key in tolerance.metrics:
+        return tolerance.metrics[key]
+    return getattr(tolerance, key, None) if key in tolerance.__struct_fields__ else None
+
+
+def _check_amounts(tolerance: Tolerance | DriftTolerance, own: Sequence[str]) -> None:
+    """Refuse what is below zero or no finite number, and under `own` what is no metric of the user's own."""
+    amounts = {
+        key: value for key in tolerance.__struct_fields__ if key not in own and (value := getattr(tolerance, key))
+    }
+    for table in own:
+        named = getattr(tolerance, table)
+        if taken := sorted(named.keys() & set(tolerance.__struct_fields__)):
+            raise ValueError(f"{table} is for metrics of your own; {', '.join(taken)} stands beside it, not inside")
+        amounts |= named
+    for key, value in amounts.items():
+        # A record has refused what it must not be already.
+        if not isinstance(value, msgspec.Struct) and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{key} must be a finite number of at least 0, got {value}")
 
 
 #: What holds where nothing is declared. Agreement, SQNR and memory are shown and not gated: a change of
@@ -128,9 +182,15 @@ DEFAULT_TOLERANCE = Tolerance(
 )
 
 
-def resolve_tolerance(*declarations: Tolerance) -> Tolerance:
-    """Merge declarations from the most general to the most particular; the later one wins."""
-    resolved = DEFAULT_TOLERANCE
+def resolve_tolerance(*declarations: Tolerance, default: Tolerance = DEFAULT_TOLERANCE) -> Tolerance:
+    """Merge declarations from the most general to the most particular; the later one wins.
+
+    Parameters
+    ----------
+    default
+        What holds where none of them says anything.
+    """
+    resolved = default
     for declared in declarations:
         resolved = resolved.overridden_by(declared)
     return resolved

@@ -1,16 +1,71 @@
-"""Latency as pytest-benchmark measured it, in a form that can be kept."""
+"""Latency as pytest-benchmark measured it, or as it would, in a form that can be kept."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from qbench.errors import MeasurementError
 from qbench.records import LatencySample
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _NS = 1e9
+
+#: Fewer rounds than these have no quartiles.
+_LEAST_ROUNDS = 5
+_IQR_SHARE = 1.5
+
+
+class TimedRounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Statistics of timed rounds of one invoke each, in seconds, by the names that pytest-benchmark has for them."""
+
+    data: tuple[float, ...]
+    median: float
+    mean: float
+    stddev: float
+    min: float
+    max: float
+    q1: float
+    q3: float
+    ld15iqr: float
+    hd15iqr: float
+    rounds: int
+    outliers: str
+
+
+def time_rounds(invoke: Callable[[], object], *, limit_s: float) -> TimedRounds:
+    """Time `invoke` again and again for `limit_s` seconds, and five times at least."""
+    rounds: list[float] = []
+    end = time.perf_counter() + limit_s
+    while len(rounds) < _LEAST_ROUNDS or time.perf_counter() < end:
+        started = time.perf_counter_ns()
+        invoke()
+        rounds.append((time.perf_counter_ns() - started) / _NS)
+    data = np.array(rounds)
+    q1, median, q3 = (float(each) for each in np.quantile(data, (0.25, 0.5, 0.75)))
+    reach, mean, stddev = _IQR_SHARE * (q3 - q1), float(data.mean()), float(data.std(ddof=1))
+    within = data[(data >= q1 - reach) & (data <= q3 + reach)]
+    unusual = np.count_nonzero(np.abs(data - mean) > stddev)
+    return TimedRounds(
+        data=tuple(rounds),
+        median=median,
+        mean=mean,
+        stddev=stddev,
+        min=float(data.min()),
+        max=float(data.max()),
+        q1=q1,
+        q3=q3,
+        ld15iqr=float(within.min()),
+        hd15iqr=float(within.max()),
+        rounds=len(data),
+        outliers=f"{unusual};{len(data) - len(within)}",
+    )
 
 
 def latency_sample(stats: Any, *, iterations: int) -> LatencySample:

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import msgspec
 
 from qbench.errors import ConfigError
-from qbench.judge.tolerance import Tolerance, resolve_tolerance
+from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance, resolve_tolerance
 from qbench.models.dataset_files import SUFFIX
-from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
+from qbench.models.recipes import BUILTIN_RECIPES, REFERENCE_RECIPE, RecipeSpec
 from qbench.models.sources import Source, existing_path, read_source
 from qbench.models.tables import check_function, check_name, convert_table, convert_value, describe
 from qbench.records import KernelSet, RuntimeName, RuntimeOptions, Subject
@@ -59,7 +59,10 @@ class ContestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[tool.qbench.models.<name>]`, with everything that it inherits filled in."""
+    """`[tool.qbench.models.<name>]`, with everything that it inherits filled in.
+
+    `reference` is the recipe that agreement and output errors of the others are measured against.
+    """
 
     name: str
     source: Source
@@ -71,10 +74,14 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     output: str | int | None = None
     tolerance: Tolerance = Tolerance()
     tolerance_by_recipe: dict[str, Tolerance] = {}
+    reference: str = REFERENCE_RECIPE
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """`[tool.qbench]`: what is declared, and where things are kept."""
+    """`[tool.qbench]`: what is declared, and where things are kept.
+
+    `default_tolerance` holds where nothing is declared.
+    """
 
     root: Path
     models: dict[str, ModelConfig]
@@ -82,6 +89,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metric_kinds: tuple[str, ...] = METRIC_KINDS
     tolerance: Tolerance = Tolerance()
     tolerance_by_recipe: dict[str, Tolerance] = {}
+    default_tolerance: Tolerance = DEFAULT_TOLERANCE
     options: RuntimeOptions = RuntimeOptions()
     contest: ContestConfig = ContestConfig()
     accuracy_evidence: Evidence = "exact"
@@ -113,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             model.tolerance,
             model.tolerance_by_recipe.get(subject.recipe, Tolerance()),
             marked or Tolerance(),
+            default=self.default_tolerance,
         )
 
 
@@ -288,17 +297,23 @@ def _read_tolerance(
     general = {name: value for name, value in raw.items() if name != _RECIPES_KEY}
     by_recipe = convert_value(raw.get(_RECIPES_KEY, {}), dict[str, Any], f"{key}.{_RECIPES_KEY}")
     _check_names(by_recipe, recipes, f"{key}.{_RECIPES_KEY}")
-    _check_tolerances(raw, key)
+    check_tolerances(raw, key)
     return convert_table(general, Tolerance, key, also_known=(_RECIPES_KEY,)), {
         recipe: convert_table(table, Tolerance, f"{key}.{_RECIPES_KEY}.{recipe}") for recipe, table in by_recipe.items()
     }
 
 
-def _check_tolerances(raw: Mapping[str, Any], key: str) -> None:
-    """Name the key of a tolerance that is below zero or not finite; its type is checked elsewhere."""
+def check_tolerances(raw: Mapping[str, Any], key: str) -> None:
+    """Refuse a tolerance that is below zero or not finite, by its key; its type is checked elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+    """
     for name, value in raw.items():
         if isinstance(value, Mapping):
-            _check_tolerances(value, f"{key}.{name}")
+            check_tolerances(value, f"{key}.{name}")
         elif isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
             raise ConfigError(f"{key}.{name}", found=describe(value), expected="a finite number of at least 0")
 

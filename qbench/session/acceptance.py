@@ -60,7 +60,7 @@ def accept_results(
         reason=reason.strip(),
         commit=current_commit(config.root),
         accepted_on=datetime.now(timezone.utc).date().isoformat(),
-        tools={name: found for name, found in _tools().items() if found},
+        tools={name: found for name, found in tools_here().items() if found},
     )
     accepted, refused = [], {}
     with writer.locked():
@@ -77,7 +77,7 @@ def accept_results(
     return Acceptance(accepted=tuple(accepted), refused=refused)
 
 
-def _tools() -> dict[str, str]:
+def tools_here() -> dict[str, str]:
     """What converted, ran and measured; enough to build the environment again that the runtime ran in."""
     here = {"qbench": version("qbench"), "numpy": version("numpy"), "python": python_version()}
     return {**tool_versions(), **here}

@@ -100,18 +100,21 @@ class Blame:
         -----
         The verdict stands whatever becomes of this: an error here is what the line says, and is never raised.
         """
+        cause = self.cause(subject, kind, dataset)
+        return f"Why: {cause} More: qbench explain {subject.model} {subject.recipe}" if cause else ""
+
+    def cause(self, subject: Subject, kind: str, dataset: Dataset | None = None) -> str:
+        """Why a gate failed, as sentences; empty if that is switched off, or nothing can be said. Never raises."""
         if not self._config.explain:
             return ""
-        command = f"More: qbench explain {subject.model} {subject.recipe}"
         try:
-            cause = self._cause(subject, kind, dataset)
+            return self._cause(subject, kind, dataset)
         except Exception as error:  # noqa: BLE001 - a verdict must not depend on whether it can be explained
-            return f"Why: not found out ({type(error).__name__}: {error}). {command}"
-        return f"Why: {cause} {command}" if cause else ""
+            return f"not found out ({type(error).__name__}: {error})."
 
     def _cause(self, subject: Subject, kind: str, dataset: Dataset | None) -> str:
         """The worst cause of a failure of accuracy; of any other the fact, which is what differs from the accepted."""
-        if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE:
+        if kind == "accuracy" and subject.recipe != REFERENCE_RECIPE and self._has_reference(subject.model):
             self.made[subject] = self.diagnose(subject, QUICK, dataset)
             found = of_accuracy(self.made[subject])
             if not found.changes or any(finding.severity >= ALARMING for finding in found.findings):
@@ -169,6 +172,10 @@ class Blame:
         prepared = self._prepared(subject)
         if baseline is None or accepted is None or baseline.artifact.sha256 == prepared.artifact.sha256:
             return ()
+        if self._has_reference(subject.model) and subject.recipe != REFERENCE_RECIPE:
+            floats = self._prepared(Subject(model=subject.model, recipe=REFERENCE_RECIPE))
+            if baseline.artifact.sha256 == floats.artifact.sha256:
+                return ()  # The float model itself was accepted: that it was quantized since is no change of a recipe.
         changes = list(artifact_changes(read_model(accepted), read_model(prepared.content)))
         calibration = calibration_digest(self._config, self._datasets, subject)
         if baseline.provenance.calibration and calibration != baseline.provenance.calibration:

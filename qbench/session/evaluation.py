@@ -20,7 +20,6 @@ from qbench.measure.accuracy import (
 )
 from qbench.measure.evaluate import Evaluation, evaluate
 from qbench.measure.metrics import OwnMetric, OwnValue, call_metric
-from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
 from qbench.session.own_metrics import own_metrics
 
@@ -69,7 +68,7 @@ class Evaluations:
         self._config = config
         self._prepared = prepared
         self._progress = progress
-        self._floats: dict[tuple[str, str], Evaluation] = {}
+        self._references: dict[tuple[str, str], Evaluation] = {}
         self._measured: dict[tuple[str, str, Subject], Measured] = {}
 
     def of(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
@@ -93,7 +92,7 @@ class Evaluations:
 
     def _evaluate(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Measured:
         model = self._config.models[subject.model]
-        evaluation = self._run(subject.id, content, sha256, dataset)
+        evaluation = self._run(subject, content, sha256, dataset)
         own = self._own_metrics(subject, evaluation, dataset)
         metrics = {name: found.value for name, (_, found) in own.items()}
         classified, labels = None, None
@@ -126,25 +125,27 @@ class Evaluations:
             for name, declared in own_metrics(self._config, subject.model).items()
         }
 
-    def _run(self, name: str, content: bytes, sha256: str, dataset: Dataset) -> Evaluation:
+    def _run(self, subject: Subject, content: bytes, sha256: str, dataset: Dataset) -> Evaluation:
         key = (sha256, dataset.digest)
-        if key in self._floats:
-            return self._floats[key]
-        with self._progress.task(f"evaluating {name}") as report:
+        if key in self._references:
+            return self._references[key]
+        with self._progress.task(f"evaluating {subject.id}") as report:
             evaluation = evaluate(content, dataset, self._config.options, progress=report)
-        if name.endswith(f"-{REFERENCE_RECIPE}"):
-            self._floats[key] = evaluation  # Every other recipe is compared with it; theirs would only fill memory.
+        if subject.recipe == self._config.models[subject.model].reference:
+            self._references[key] = evaluation  # Every other recipe is compared with it; theirs would only fill memory.
         return evaluation
 
     def reference(self, subject: Subject) -> Prepared | None:
-        """The fp32 artifact of the subject's model, None if it is the subject itself or cannot be had."""
-        source = self._config.models[subject.model].source
-        if subject.recipe == REFERENCE_RECIPE or (
-            source.given_recipes and REFERENCE_RECIPE not in source.given_recipes
-        ):
+        """The artifact that the subject is compared with in this run, that of fp32 unless the model says otherwise.
+
+        None if it is the subject itself or cannot be had.
+        """
+        model = self._config.models[subject.model]
+        given = model.source.given_recipes
+        if subject.recipe == model.reference or (given and model.reference not in given):
             return None
         try:
-            return self._prepared(Subject(model=subject.model, recipe=REFERENCE_RECIPE))
+            return self._prepared(Subject(model=subject.model, recipe=model.reference))
         except QbenchError:
             return None  # Named as the error of fp32; what can be measured without it is.
 
@@ -154,8 +155,8 @@ class Evaluations:
         reference = self.reference(subject)
         if reference is None:
             return {}
-        name = Subject(model=subject.model, recipe=REFERENCE_RECIPE).id
-        floats = self._run(name, reference.content, reference.artifact.sha256, dataset)
+        other = Subject(model=subject.model, recipe=self._config.models[subject.model].reference)
+        floats = self._run(other, reference.content, reference.artifact.sha256, dataset)
         # Converters put several outputs in any order, so a name is looked up on both sides.
         float_index = choose_output(floats.specs, self._config.models[subject.model].output)
         flips = int(np.count_nonzero(predictions(floats, float_index) != classified))

@@ -47,11 +47,17 @@ class Prepared:
 
 
 class Datasets:
-    """The datasets of a configuration's models, each loaded once."""
+    """The datasets of a configuration's models, each loaded once.
 
-    def __init__(self, config: Config) -> None:
+    Parameters
+    ----------
+    loaded
+        Datasets by what declares them, which need not be loaded.
+    """
+
+    def __init__(self, config: Config, loaded: Mapping[str, Dataset] | None = None) -> None:
         self._config = config
-        self._loaded: dict[str, Dataset] = {}
+        self._loaded: dict[str, Dataset] = dict(loaded or {})
 
     def of(self, model: str) -> Dataset | None:
         """The dataset of `model`, None if it declares none.

@@ -129,7 +129,8 @@ class Quality:
         verdicts = self._references.judge(
             subject, gated, result, tolerance, kind="accuracy", reevaluated=again.metrics if again else None
         )
-        if not verdicts:
+        against_fp32_alone = tolerance.accuracy_regression is None and bool(_judged_against_fp32(measured, tolerance))
+        if not verdicts and not against_fp32_alone:
             verdicts = [_without_tolerance(subject, measured)]
         given = None
         try:

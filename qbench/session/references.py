@@ -33,11 +33,16 @@ class References:
 
     A subject that the commit `base_ref` does not know is new: it is compared with the working tree's
     baseline, which its pull request brings along and its reviewer sees.
+
+    Parameters
+    ----------
+    files
+        Where accepted results are, if not in the folder that `config` names.
     """
 
-    def __init__(self, config: Config, base_ref: str | None) -> None:
+    def __init__(self, config: Config, base_ref: str | None, files: BaselineFiles | None = None) -> None:
         self._options = config.options
-        tree = BaselineReader(FolderFiles(config.baselines))
+        tree = BaselineReader(files or FolderFiles(config.baselines))
         self._readers = [tree]
         if base_ref is not None:
             self._readers.insert(0, BaselineReader(GitFiles(config.baselines, base_ref)))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from qbench.baseline.sources import BaselineFiles
     from qbench.diagnose.case import Effort
     from qbench.diagnose.records import Diagnosis
     from qbench.judge.tolerance import Tolerance
@@ -83,14 +84,26 @@ class Session:
         What to do.
     progress
         Where long work tells how far it is.
+    datasets
+        Those of the models, if they are not to be loaded as declared.
+    baselines
+        Where accepted results are, if not in the folder that `config` names.
     """
 
-    def __init__(self, config: Config, options: SessionOptions, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        options: SessionOptions,
+        progress: Progress | None = None,
+        *,
+        datasets: Datasets | None = None,
+        baselines: BaselineFiles | None = None,
+    ) -> None:
         self.config = config
         self.options = options
         self.progress = progress or NoProgress()
-        self.datasets = Datasets(config)
-        self.references = References(config, options.base_ref)
+        self.datasets = datasets or Datasets(config)
+        self.references = References(config, options.base_ref, baselines)
         self.fingerprint = take_fingerprint(config.options)
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
@@ -218,7 +231,7 @@ class Session:
         if measured.predictions is not None:
             result.predictions = encode_predictions(measured.predictions)
         verdicts = self._record(subject, "accuracy", measured.metrics, marked, judge=False)
-        if self.options.gate or self.options.accept is not None:
+        if self._judges(subject) or self.options.accept is not None:
             tolerance = self.config.tolerance_of(subject, marked)
             judged = self._quality.judge(subject, measured, tolerance, baseline=self.options.gate)
             result.verdicts += judged
@@ -241,8 +254,8 @@ class Session:
         result.latency_percentiles_ns = latency_percentiles(stats)
         result.measured.add("latency")
         tolerance = self.config.tolerance_of(subject, marked)
-        verdicts = [self._latency.judge(subject, sample, tolerance)] if self.options.gate else []
-        judging = self.options.gate or self.options.accept is not None
+        verdicts = [self._latency.judge(subject, sample, tolerance)] if self._judges(subject) else []
+        judging = self._judges(subject) or self.options.accept is not None
         if judging and tolerance.min_speedup is not None:
             metrics, verdict = self._latency.speedup(subject, sample, tolerance)
             result.metrics |= metrics
@@ -312,13 +325,17 @@ class Session:
         """
         return take_inventory(self.config, self.results, self.references, absent or {}, gate=self.options.gate)
 
+    def _judges(self, subject: Subject) -> bool:
+        """Whether what is measured of a subject is judged: an artifact that is no subject of its own is measured."""
+        return self.options.gate and subject in self.config.subjects
+
     def _record(
         self, subject: Subject, kind: str, metrics: dict[str, float], marked: Tolerance | None, *, judge: bool = True
     ) -> list[MetricVerdict]:
         result = self.result(subject)
         result.measured.add(kind)
         result.metrics |= metrics
-        if not judge or not self.options.gate:
+        if not judge or not self._judges(subject):
             return []
         tolerance = self.config.tolerance_of(subject, marked)
         verdicts = self.references.judge(subject, METRICS_BY_KIND[kind], result, tolerance, kind=kind)

@@ -1,0 +1,1 @@
+"""`qbench compare`: the whole verdict for two artifacts, without a project."""
