@@ -86,6 +86,7 @@ class Outcome:
             started=started,
             interrupted=session.exitstatus in _CUT_SHORT,
             notes=self._said(),
+            problems=files.failures,
         )
         self._unwritten = files.write(record)
         if self._unwritten and session.exitstatus == pytest.ExitCode.OK:

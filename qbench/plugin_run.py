@@ -16,6 +16,7 @@ from qbench.errors import QbenchError
 from qbench.fixtures import MODEL_FIXTURE, SUBJECT_FIXTURE, Fixtures, model_of, subject_of
 from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.plugin_ci import CiReports, add_suite_properties
 from qbench.plugin_outcome import Outcome
 from qbench.plugin_progress import PytestProgress
 from qbench.plugin_reports import ReportFiles
@@ -60,6 +61,7 @@ def start(config: pytest.Config) -> PytestRun:
         raise pytest.UsageError(str(error)) from error
     config.pluginmanager.register(Fixtures(run), "qbench-fixtures")
     config.pluginmanager.register(bridge, "qbench-benchmark-bridge")
+    config.pluginmanager.register(CiReports(run.session, run.files), "qbench-ci-reports")
     return run
 
 
@@ -95,7 +97,7 @@ class PytestRun:
         self._absent: dict[Subject, dict[str, str]] = {}
         self._lost_workers = 0
         self._started = datetime.now(timezone.utc)
-        self._files = ReportFiles(config)
+        self.files = ReportFiles(config)
         #: How the run ended; None until it did, and on a pytest-xdist worker.
         self.outcome: Outcome | None = None
         for option, known in (("qbench_model", declared.models), ("qbench_recipe", declared.recipes)):
@@ -208,9 +210,10 @@ class PytestRun:
             return
         inventory = self.session.finish({subject: _why(tests) for subject, tests in self._absent.items()})
         self.outcome = Outcome(self.session, inventory, self.bridge, lost_workers=self._lost_workers)
-        self.outcome.gather(self._files, session)
+        self.outcome.gather(self.files, session)
         self.outcome.settle(session)
-        self.outcome.write(self._files, session, started=self._started)
+        self.outcome.write(self.files, session, started=self._started)
+        add_suite_properties(self._config, self.files)
 
 
 def _why(tests: dict[str, str]) -> str:
