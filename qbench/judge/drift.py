@@ -1,8 +1,9 @@
 """Slow drift: how much worse a metric became through changes of which the gate let each one pass.
 
 Each accepted value is compared with an anchor. Where none is declared, that is the best value that was accepted since
-the last step that by itself was larger than the limit: so large a step was red by far, whoever accepted it saw it, and
-it is a decision. What had drifted beyond the limit before such a step still counts: a jump washes out nothing.
+the last decision. A decision is one step that by itself is larger than the limit, and than the tolerance of a step: the
+gate was red about it, and whoever accepted it saw it. What had drifted beyond the limit before still counts: a jump
+washes out nothing.
 """
 
 from __future__ import annotations
@@ -92,27 +93,26 @@ def find_drifts(
     found = []
     for metric, key in _candidates(own or {}):
         allowed, declared, times = _limit(tolerance, key)
+        step = tolerance.for_metric(key)
         if allowed is None or not metrics or metric.name not in metrics[-1]:
             continue
         numbers = [number for number, values in enumerate(metrics) if math.isfinite(values.get(metric.name, math.nan))]
         restarts = _restarts(datasets, numbers) if kind_of(metric.name) == "accuracy" else set()
-        drift = find_drift(
-            metric,
-            [metrics[number][metric.name] for number in numbers],
-            allowed,
-            times=times,
-            restarts=restarts,
-            anchor=None if anchor is None else next((i for i, number in enumerate(numbers) if number >= anchor), None),
-        )
-        if drift is not None:
-            found.append(
-                msgspec.structs.replace(
-                    drift,
-                    anchor=numbers[drift.anchor],
-                    largest_at=numbers[drift.largest_at],
-                    declared=declared,
-                )
+        try:
+            drift = find_drift(
+                metric,
+                [metrics[number][metric.name] for number in numbers],
+                allowed,
+                times=times,
+                step=step,
+                restarts=restarts,
+                anchor=None if anchor is None else sum(number < anchor for number in numbers),
             )
+        except ValueError:
+            continue  # A limit of errors on what is no share: the gate says so of each value.
+        if drift is not None:
+            at = {"anchor": numbers[drift.anchor], "largest_at": numbers[drift.largest_at]}
+            found.append(msgspec.structs.replace(drift, **at, declared=declared))
     return tuple(found)
 
 
@@ -122,6 +122,7 @@ def find_drift(
     allowed: Allowed,
     *,
     times: float = 1.0,
+    step: Allowed | None = None,
     restarts: Collection[int] = (),
     anchor: int | None = None,
 ) -> Drift | None:
@@ -133,6 +134,8 @@ def find_drift(
         Accepted values in the metric's unit, the oldest first; all finite.
     allowed, times
         The limit is so many times what `allowed` comes to at the anchor.
+    step
+        The tolerance of one step; None if steps are not gated, so that none is a decision.
     restarts
         Numbers of values that are not comparable with those before.
     anchor
@@ -146,7 +149,7 @@ def find_drift(
     if not values:
         return None
     if anchor is None or any(number > anchor for number in restarts):
-        anchor = _own_anchor(metric, values, allowed, times, restarts)
+        anchor = _own_anchor(metric, values, allowed, times, step, restarts)
     steps = [
         (worsening(metric, now=after, reference=before), number)
         for number, (before, after) in enumerate(pairwise(values[anchor:]), anchor + 1)
@@ -168,18 +171,29 @@ def find_drift(
 
 
 def _own_anchor(
-    metric: Metric, values: Sequence[float], allowed: Allowed, times: float, restarts: Collection[int]
+    metric: Metric,
+    values: Sequence[float],
+    allowed: Allowed,
+    times: float,
+    step: Allowed | None,
+    restarts: Collection[int],
 ) -> int:
     """The best value since the last decision, the latest of equals."""
 
-    def beyond(now: float, reference: float) -> bool:
-        limit = times * margin_at(allowed, metric, reference=reference)
-        return worsening(metric, now=now, reference=reference) > limit * (1 + _ROUNDING_SHARE)
+    def drifted(before: float, best: float) -> bool:
+        limit = times * margin_at(allowed, metric, reference=best)
+        return worsening(metric, now=before, reference=best) > limit * (1 + _ROUNDING_SHARE)
+
+    def was_red(now: float, before: float) -> bool:
+        if step is None:
+            return False
+        limit = max(times * margin_at(allowed, metric, reference=before), margin_at(step, metric, reference=before))
+        return worsening(metric, now=now, reference=before) > limit * (1 + _ROUNDING_SHARE)
 
     anchor = 0
     for number in range(1, len(values)):
         before, now, best = values[number - 1], values[number], values[anchor]
-        decision = beyond(now, before) and not beyond(before, best)
+        decision = was_red(now, before) and not drifted(before, best)
         if number in restarts or decision or worsening(metric, now=now, reference=best) <= 0:
             anchor = number
     return anchor
@@ -197,6 +211,9 @@ def _candidates(own: Mapping[str, Metric]) -> Iterator[tuple[Metric, str]]:
 
 def _limit(tolerance: Tolerance, key: str) -> tuple[Allowed | None, bool, float]:
     """The limit of a metric's drift, whether it is declared, and how many times it is to be taken."""
+    declared = tolerance.drift.for_metric(key) if tolerance.drift else None
+    if declared is not None:
+        return declared, True, 1.0
     allowed = tolerance.for_metric(key)
     if allowed is None or allowed == 0:
         return None, False, 0.0  # Every step was red by itself: none is slow.
