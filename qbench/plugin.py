@@ -19,7 +19,7 @@ _RUN: pytest.StashKey[PytestRun] = pytest.StashKey()
 _TABLE = "[tool.qbench"
 _OPTIONS = (
     *("qbench_model", "qbench_recipe", "qbench_accept", "qbench_base_ref"),
-    *("qbench_base_python", "qbench_always_contest", "qbench_seed", "qbench_json", "qbench_html"),
+    *("qbench_base_python", "qbench_always_contest", "qbench_seed", "qbench_json", "qbench_html", "qbench_markdown"),
 )
 
 
@@ -63,6 +63,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--qbench-json", metavar="PATH", default=None, help="Write everything that was measured and judged, as JSON."
+    )
+    group.addoption(
+        "--qbench-markdown",
+        metavar="PATH",
+        default=None,
+        help="Write the verdict and what is worst as Markdown, for the summary of a job or a comment.",
     )
     group.addoption(
         "--qbench-html", metavar="PATH", default=None, help="Write a page of verdicts, flips, operators and history."
