@@ -69,8 +69,8 @@ class SubjectGallery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     against
-        What flips are counted against: ``baseline``, or ``fp32`` where nothing was accepted; empty where there is
-        nothing to hold predictions against, or there are none.
+        What flips are counted against: ``baseline``; where nothing was accepted ``fp32``, or the recipe that the model
+        declares in its place; empty where there is nothing to hold predictions against, or there are none.
     flips
         Some of them: first those that became wrong, then those that stayed wrong, then those that became right, each by
         their index. `flips_total` is how many there are.

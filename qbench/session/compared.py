@@ -9,7 +9,6 @@ import numpy as np
 
 from qbench.baseline.schema import load_predictions
 from qbench.errors import BaselineError, QbenchError
-from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.records import Subject
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 _AGAIN = "the dataset has changed since the baseline: the accepted artifact was evaluated again on today's"
-_CHANGED = "the dataset has changed since the baseline: flips are counted against fp32, of today's examples"
+_CHANGED = "the dataset has changed since the baseline, whose predictions are of other examples"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +33,8 @@ class Compared:
     now
         Of shape (examples,).
     before
-        What `against` names: the ``baseline``, or ``fp32`` of this run. None and empty if there is neither.
+        What `against` names: the ``baseline``, or what the model is compared with in this run, ``fp32`` unless another
+        recipe is declared for it. None and empty if there is neither.
     labels
         Class indices of shape (examples,), None if there are none.
     dataset
@@ -81,9 +81,11 @@ def compared(session: Session, subject: Subject) -> Compared | None:
     accepted, why = _accepted(session, result, now)
     if accepted is not None:
         return replace(found, before=accepted, against="baseline", notes=(*notes, *why))
-    floats, why_not = _floats(session, result, now)
-    if floats is not None:
-        return replace(found, before=floats, against=REFERENCE_RECIPE, notes=(*notes, *why))
+    reference = Subject(model=subject.model, recipe=session.config.models[subject.model].reference)
+    other, why_not = _reference(session, reference, result, now)
+    if other is not None:
+        said = tuple(f"{each}: flips are counted against {reference.recipe} of this run" for each in why)
+        return replace(found, before=other, against=reference.recipe, notes=(*notes, *said))
     return replace(found, notes=(*notes, *why, *why_not))
 
 
@@ -131,18 +133,20 @@ def _accepted(session: Session, result: SubjectResult, now: Array) -> tuple[Arra
     return accepted, ()
 
 
-def _floats(session: Session, result: SubjectResult, now: Array) -> tuple[Array | None, tuple[str, ...]]:
-    """Predictions of fp32 of the same examples in the same run, and why there are none."""
-    fp32 = Subject(model=result.subject.model, recipe=REFERENCE_RECIPE)
-    if result.subject == fp32:
+def _reference(
+    session: Session, reference: Subject, result: SubjectResult, now: Array
+) -> tuple[Array | None, tuple[str, ...]]:
+    """Predictions of what the model is compared with, of the same examples in the same run; why there are none."""
+    if result.subject == reference:
         return None, ()
     try:
-        floats = predicted(session, fp32, result.dataset_digest)
+        other = predicted(session, reference, result.dataset_digest)
     except QbenchError as error:
         return None, (f"there is nothing to count flips against: {error}",)
-    if floats is None or floats.shape != now.shape:
-        return None, ("there is nothing to count flips against: fp32 was not evaluated on these examples in this run",)
-    return floats, ()
+    if other is None or other.shape != now.shape:
+        why = f"{reference.id} was not evaluated on these examples in this run"
+        return None, (f"there is nothing to count flips against: {why}",)
+    return other, ()
 
 
 def predicted(session: Session, subject: Subject, dataset_digest: str) -> Array | None:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict, replace
 
+from qbench.baseline.history import read_histories
 from qbench.progress import TaskProgress
+from qbench.report.drift import drift_sentences
 from qbench.report.gallery import SubjectGallery
 from qbench.session.compared import compared
 from qbench.session.confusion import MOST_CLASSES, confusion
 from qbench.session.explained import Explanations
 from qbench.session.flip_pictures import flip_pictures
+from qbench.session.own_metrics import own_metrics
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ LIMIT_S = 60.0
 _PICTURE_BYTES = 2_000_000
 _COUNTS = 40_000
 _OPERATORS = 6_000
+#: Accepted changes of all subjects, and how many of each there are however many subjects.
+_CHANGES, _FEWEST_CHANGES = 2_000, 10
 #: How many times as much room as others a subject has that failed, or whose predictions differ from the accepted ones.
 _FAILED_SHARE, _FLIPPED_SHARE = 16, 4
 
@@ -38,7 +43,7 @@ _FAILED_SHARE, _FLIPPED_SHARE = 16, 4
 def gallery(
     session: Session, inventory: Inventory, *, progress: Progress, limit_s: float = LIMIT_S
 ) -> tuple[SubjectGallery, ...]:
-    """Gather flips with their pictures, confusion and operators of every subject of a run.
+    """Gather flips with their pictures, confusion, operators and history of every subject of a run.
 
     Converts and evaluates nothing, changes nothing that the session measured, and never raises: what cannot be had is a
     note of its subject. Where time or room are short, subjects that failed come first, then those whose predictions
@@ -53,6 +58,7 @@ def gallery(
     with progress.task("gathering pictures") as report:
         try:
             gathering.compare()
+            gathering.look_back()
             gathering.explain(report, limit_s)
         except KeyboardInterrupt:
             gathering.note_interrupt()
@@ -72,7 +78,7 @@ class _Gathering:
     def compare(self) -> None:
         """Add flips and confusion."""
         for subject in self.found:
-            with self._noting(subject, "its predictions cannot be compared"):
+            with self._noting("its predictions cannot be compared", subject):
                 found = compared(self._session, subject)
                 if found is not None:
                     self._compared[subject] = found
@@ -80,7 +86,7 @@ class _Gathering:
         self._add_pictures()
         most = min(MOST_CLASSES, int((_COUNTS / 2 / max(1, len(self._compared))) ** 0.5))
         for subject, found in self._compared.items():
-            with self._noting(subject, "its confusion cannot be shown"):
+            with self._noting("its confusion cannot be shown", subject):
                 self._add(subject, confusion=confusion(found, most=most))
 
     def _add_pictures(self) -> None:
@@ -89,10 +95,27 @@ class _Gathering:
         while waiting:
             share = self._weight(waiting[0]) / sum(map(self._weight, waiting))
             subject = waiting.pop(0)
-            with self._noting(subject, "its flips cannot be shown"):
+            with self._noting("its flips cannot be shown", subject):
                 flips = flip_pictures(self._compared[subject], room=int(room * share))
                 room -= sum(len(flip.png) for flip in flips)
                 self._add(subject, flips=flips)
+
+    def look_back(self) -> None:
+        """Add what was accepted before."""
+        config, most = self._session.config, max(_FEWEST_CHANGES, _CHANGES // max(1, len(self.found)))
+        with self._noting("its history cannot be read", *self.found):
+            for subject, history in read_histories(config.baselines, self.found).items():
+                changes = history.changes[-most:]
+                notes = list(history.notes)
+                if left := len(history.changes) - len(changes):
+                    notes.append(f"history: {left} older changes are left out; `qbench history` shows them")
+                if history.gap:
+                    notes.append(f"history: older changes are not known: {history.gap}")
+                self._add(subject, tuple(notes), history=changes)
+                if subject.model in config.models:
+                    own = {name: each.metric for name, each in own_metrics(config, subject.model).items()}
+                    tolerance = config.tolerance_of(subject)
+                    self._add(subject, drift=drift_sentences(subject, history.changes, tolerance, own=own))
 
     def explain(self, report: Report, limit_s: float) -> None:
         """Add what operators do, as far as time and room go."""
@@ -103,7 +126,7 @@ class _Gathering:
         room = _OPERATORS
         for done, subject in enumerate(measured):
             inner.at(done, len(measured), subject.id)
-            with self._noting(subject, "its operators cannot be looked at"):
+            with self._noting("its operators cannot be looked at", subject):
                 found = self._compared.get(subject)
                 explained = explanations.of(subject, found.dataset if found else None)
                 if explained.rows > room:
@@ -130,11 +153,12 @@ class _Gathering:
         return _FLIPPED_SHARE if found.against == "baseline" and found.flips_total else 1
 
     @contextmanager
-    def _noting(self, subject: Subject, what: str) -> Iterator[None]:
+    def _noting(self, what: str, *subjects: Subject) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the run is judged, and its report must be written
-            self._add(subject, (f"{what} ({type(error).__name__}: {error})",))
+            for subject in subjects:
+                self._add(subject, (f"{what} ({type(error).__name__}: {error})",))
 
     def _add(self, subject: Subject, notes: tuple[str, ...] = (), **fields: Any) -> None:
         found = self.found[subject]
