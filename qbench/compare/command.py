@@ -14,11 +14,13 @@ from qbench.compare.pair import Settings
 from qbench.compare.run import compare
 from qbench.compare.table import print_comparison
 from qbench.errors import ConfigError, QbenchError
-from qbench.files import write_output
+from qbench.files import write_output, write_summary
 from qbench.judge.tolerance import Tolerance
 from qbench.models.config import ContestConfig, check_tolerances
 from qbench.models.tables import check_function, convert_table
 from qbench.records import KernelSet, RuntimeOptions
+from qbench.report.markdown import markdown_report
+from qbench.report.plain_text import plain
 from qbench.report.progress import ConsoleProgress
 from qbench.run_record import encode_record
 
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-    from qbench.run_record import RunRecord
+    from qbench.compare.run import Comparison
+    from qbench.progress import Progress
 
 #: What a shell calls a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -40,8 +43,8 @@ _USAGE = 2
 _COLUMNS = 100
 _SEED_BITS = 31
 
-#: Each option that writes a file, with what makes its content.
-_FORMS: Mapping[str, Callable[[RunRecord], bytes]] = {"json": encode_record}
+#: Seconds that a page may look at operators.
+_LOOKING_S = 20.0
 
 DESCRIPTION = (
     "Judges B as a pull request that replaces A by it would be judged: size, structure, accuracy on the examples of "
@@ -84,6 +87,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--kernels", choices=get_args(KernelSet), default=defaults.kernels, help="(%(default)s)")
     add("--seed", type=natural, metavar="N", help="of the order of blocks, as an earlier run printed it")
     add("--json", type=Path, metavar="PATH", help="write everything that was measured and judged, as JSON")
+    add("--markdown", type=Path, metavar="PATH", help="write the verdict as Markdown")
+    add("--html", type=Path, metavar="PATH", help="write a page, with examples whose predictions flip, and operators")
     add("-v", "--verbose", action="store_true", help="all metrics, and a sentence for green verdicts too")
 
 
@@ -95,35 +100,71 @@ def run_command(options: argparse.Namespace) -> int:
     ConfigError
         If an option cannot be used.
     """
-    written = {form: path for form in _FORMS if (path := getattr(options, form)) is not None}
-    for form, path in written.items():
-        if path.is_dir():
-            raise ConfigError(f"--{form}", found=f"the folder {path}", expected="a file to write to")
+    paths = _report_paths(options)
     settings = _settings(options)
+    progress = ConsoleProgress(Console(stderr=True))
     try:
-        record = compare(settings, ConsoleProgress(Console(stderr=True)))
+        comparison = compare(settings, progress)
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
+        names = str(options.baseline), str(options.candidate)
+        print_comparison(comparison.record, names, console, verbose=options.verbose)
+        return _written(comparison, paths, progress)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except QbenchError as error:
         # What got worse has a status of its own: a file that cannot be judged by is no verdict.
-        sys.stderr.write(f"qbench compare: {error}\n")
+        sys.stderr.write(f"qbench compare: {plain(str(error))}\n")
         return _USAGE
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
-    names = str(options.baseline), str(options.candidate)
-    print_comparison(record, names, console, verbose=options.verbose)
-    return _written(record, written)
 
 
-def _written(record: RunRecord, written: Mapping[str, Path]) -> int:
+def _report_paths(options: argparse.Namespace) -> dict[str, Path]:
+    """The files to write, by their form; said to be unusable before anything is measured."""
+    paths = {form: path for form in _FORMS if (path := getattr(options, form)) is not None}
+    taken = {path.resolve(): name for path, name in ((options.baseline, "A"), (options.candidate, "B"))}
+    if options.data is not None:
+        taken[options.data.resolve()] = "--data"
+    for form, path in paths.items():
+        option = f"--{form}"
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            found = f"the folder {path}" if path.is_dir() else f"{path}, whose folder does not exist"
+            raise ConfigError(option, found=found, expected="a file to write to")
+        other = taken.setdefault(path.resolve(), option)
+        if other != option and (path.is_file() or not path.exists()):
+            raise ConfigError(option, found=f"{path}, which is also {other}", expected="another file")
+    return paths
+
+
+def _written(comparison: Comparison, paths: Mapping[str, Path], progress: Progress) -> int:
     """Write the files that were asked for, and return the exit status: one that cannot be written is a failure."""
-    status = record.exit_status
-    for form, path in written.items():
+    status = comparison.record.exit_status
+    for form, path in paths.items():
         try:
-            write_output(path, _FORMS[form](record))
+            write = write_summary if form == "markdown" else write_output
+            write(path, _FORMS[form](comparison, progress))
         except OSError as error:
             sys.stderr.write(f"qbench compare: --{form}: {path} cannot be written ({error})\n")
             status = status or 1
     return status
+
+
+def _json(comparison: Comparison, _: Progress) -> bytes:
+    return encode_record(comparison.record)
+
+
+def _markdown(comparison: Comparison, _: Progress) -> bytes:
+    return markdown_report(comparison.record).encode()
+
+
+def _html(comparison: Comparison, progress: Progress) -> bytes:
+    from qbench.report.html.page import render_page  # noqa: PLC0415 - templates are read by who writes a page alone
+    from qbench.session.gallery import gallery  # noqa: PLC0415 - as above
+
+    shown = gallery(comparison.session, comparison.inventory, progress=progress, limit_s=_LOOKING_S)
+    return render_page(comparison.record, shown).encode()
+
+
+#: Each option that writes a file, with what makes its content.
+_FORMS: Mapping[str, Callable[[Comparison, Progress], bytes]] = {"json": _json, "markdown": _markdown, "html": _html}
 
 
 def _settings(options: argparse.Namespace) -> Settings:

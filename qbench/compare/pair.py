@@ -172,14 +172,19 @@ def _check_tolerance(tolerance: Tolerance, pair: Pair, settings: Settings) -> No
         if key in _OTHER_KEY and not pair.quantizes:
             found = "it, and not a float A with a B that is quantized"
             raise ConfigError(option, found=found, expected=f"{_OTHER_KEY[key]}, which is against any A")
-        if key == "sqnr_db":
-            found = "it with two files, which have one such ratio between them"
-            raise ConfigError(option, found=found, expected="agreement_regression")
+        if key in _OF_MORE_FILES:
+            raise ConfigError(option, found="it with two files", expected=_OF_MORE_FILES[key])
         if key in _OF_ACCURACY and settings.data is None:
             raise ConfigError(option, found="it without --data", expected="--data FILE.npz with examples")
         if key in {"latency", "min_speedup"} and not settings.latency:
             raise ConfigError(option, found="it with --no-latency", expected="one of the two")
 
+
+#: What two files have no two values of.
+_OF_MORE_FILES = {
+    "sqnr_db": "agreement_regression: the noise ratio is that of one file against the other",
+    "drift": "a project with baselines, whose history it is about",
+}
 
 _OF_ACCURACY = frozenset(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,16 @@ EXIT_INCOMPLETE = 8
 _EXIT_FAILED = 1
 
 
-def compare(settings: Settings, progress: Progress) -> RunRecord:
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The record of a comparison, and what measured it, for who shows more than that."""
+
+    record: RunRecord
+    session: Session
+    inventory: Inventory
+
+
+def compare(settings: Settings, progress: Progress) -> Comparison:
     """Measure both files and judge the candidate.
 
     Raises
@@ -78,7 +88,8 @@ def compare(settings: Settings, progress: Progress) -> RunRecord:
     # It is declared nowhere, whatever project it is called in.
     subjects = tuple(msgspec.structs.replace(subject, declared_at=0) for subject in record.subjects)
     project = f"{settings.candidate.name} against {settings.baseline.name}"
-    return msgspec.structs.replace(record, subjects=subjects, project=project)
+    record = msgspec.structs.replace(record, subjects=subjects, project=project)
+    return Comparison(record=record, session=session, inventory=inventory)
 
 
 def _examples(settings: Settings) -> Dataset | None:

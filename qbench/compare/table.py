@@ -8,21 +8,33 @@ from rich.table import Table
 from rich.text import Text
 
 from qbench.compare.pair import BASELINE
+from qbench.judge.metrics import ACCURACY, AGREEMENT, CONVERSIONS, FLOAT_ISLANDS, LATENCY, SPEEDUP, UNDELEGATED
 from qbench.report.amounts import format_amount
+from qbench.report.plain_text import plain
 from qbench.report.wording import format_value, sentences
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rich.console import Console
 
     from qbench.run_record import RunRecord, SubjectRecord, VerdictRecord
 
-_ALWAYS = ("size_bytes", "accuracy", "agreement", "latency_ns", "float_islands", "quantize_dequantize")
-_ALWAYS_TOO = ("undelegated_operators", "integer_compute")
-_HIDDEN = frozenset({"speedup_low", "speedup_high"})
+#: What the table shows whether or not it is judged.
+_ALWAYS = (
+    *("size_bytes", ACCURACY, AGREEMENT, "flips", "sqnr_db", LATENCY),
+    *(FLOAT_ISLANDS, CONVERSIONS, UNDELEGATED, "integer_compute"),
+)
+_HIDDEN = frozenset({f"{SPEEDUP}_low", f"{SPEEDUP}_high"})
 _DROP = "_drop"
+
+#: Where a verdict on a whole kind of measurement stands.
+_ROWS_OF_KIND = {
+    "size": ("size_bytes",),
+    "structure": (FLOAT_ISLANDS, CONVERSIONS, UNDELEGATED, "integer_compute"),
+    "latency": (LATENCY,),
+}
 
 
 def print_comparison(record: RunRecord, names: tuple[str, str], console: Console, *, verbose: bool = False) -> None:
@@ -37,20 +49,20 @@ def print_comparison(record: RunRecord, names: tuple[str, str], console: Console
     """
     accepted, judged = record.subjects
     for word, name, subject in zip(("baseline ", "candidate"), names, record.subjects, strict=True):
-        console.print(Text(f"{word}  {name}  {subject.artifact_sha256[:12]}".rstrip()))
+        console.print(Text(f"{word}  {plain(name)}  {subject.artifact_sha256[:12] or '(unusable)'}"))
     console.print(_table(record, accepted, judged, verbose=verbose))
     if verbose or accepted.recipe == BASELINE:  # Of a float baseline, quantizing replaces every operator.
         for line in _operators(accepted, judged):
-            console.print(Text(line))
+            console.print(Text(plain(line)))
     shown = [verdict for verdict in record.verdicts if verbose or not verdict.verdict.green]
     for word, text in sentences(shown):
-        console.print(Text(f"{word}: ", style=_style(word)).append(text, style="default not bold"))
+        console.print(Text(f"{word}: ", style=_style(word)).append(plain(text), style="default not bold"))
     for text in judged.causes.values():
-        console.print(Text(text))
+        console.print(Text(plain(text)))
     for text in record.power:
-        console.print(Text("power: ", style="yellow").append(text, style="default"))
+        console.print(Text("power: ", style="yellow").append(plain(text), style="default"))
     for text in record.notes:
-        console.print(Text(text))
+        console.print(Text(plain(text)))
     style = {"pass": "bold green", "fail": "bold red"}.get(record.verdict, "bold yellow")
     console.print(Text(f"{record.verdict}: {record.headline}", style=style))
 
@@ -67,10 +79,20 @@ def _table(record: RunRecord, accepted: SubjectRecord, judged: SubjectRecord, *,
     for name in ("baseline", "candidate", "change", "allowed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    verdicts = {verdict.metric.removesuffix(_DROP): verdict for verdict in record.verdicts}
+    verdicts = _by_row(record.verdicts)
     for metric in _metrics(accepted, judged, verdicts, verbose=verbose):
         table.add_row(*_row(metric, accepted, judged, verdicts.get(metric)))
     return table
+
+
+def _by_row(verdicts: Iterable[VerdictRecord]) -> dict[str, VerdictRecord]:
+    """Verdicts by the metric whose row shows them, the worst first; one on a whole kind stands in all of its rows."""
+    found: dict[str, VerdictRecord] = {}
+    for verdict in verdicts:
+        rows = _ROWS_OF_KIND.get(verdict.metric, (verdict.metric.removesuffix(_DROP),))
+        for row in rows:
+            found.setdefault(row, verdict)
+    return found
 
 
 def _metrics(
@@ -78,10 +100,10 @@ def _metrics(
 ) -> Iterator[str]:
     """What the table shows: what is judged, what is always of interest, and all of it if `verbose`."""
     found = dict.fromkeys([*accepted.metrics, *judged.metrics, *verdicts])
-    order = dict.fromkeys([*_ALWAYS, *_ALWAYS_TOO, *found])
+    order = dict.fromkeys([*_ALWAYS, *found])
     for metric in order:
-        known = metric in found or (metric == "latency_ns" and judged.latency is not None)
-        interesting = verbose or metric in verdicts or metric in (*_ALWAYS, *_ALWAYS_TOO)
+        known = metric in found or (metric == LATENCY and judged.latency is not None)
+        interesting = verbose or metric in verdicts or metric in _ALWAYS
         if known and interesting and metric not in _HIDDEN:
             yield metric
 
@@ -94,12 +116,10 @@ def _row(
     if verdict is not None:
         word = Text(str(verdict.verdict), style=_style(verdict.verdict))
         change, allowed = _change(verdict), _allowed(verdict)
-    if metric == "latency_ns":
+    if metric == LATENCY:
         was, now = _latency(accepted, judged, verdict)
-    elif metric == "agreement" and was is None:
-        was = 1.0 if now is not None else None
     name = metric.removesuffix("_ns").removesuffix("_bytes")
-    return name, format_value(metric, was), format_value(metric, now), change, allowed, word
+    return plain(name), format_value(metric, was), format_value(metric, now), change, allowed, word
 
 
 def _latency(

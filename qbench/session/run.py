@@ -231,7 +231,7 @@ class Session:
         if measured.predictions is not None:
             result.predictions = encode_predictions(measured.predictions)
         verdicts = self._record(subject, "accuracy", measured.metrics, marked, judge=False)
-        if self._judges(subject) or self.options.accept is not None:
+        if self.options.gate or self.options.accept is not None:
             tolerance = self.config.tolerance_of(subject, marked)
             judged = self._quality.judge(subject, measured, tolerance, baseline=self.options.gate)
             result.verdicts += judged
@@ -254,8 +254,8 @@ class Session:
         result.latency_percentiles_ns = latency_percentiles(stats)
         result.measured.add("latency")
         tolerance = self.config.tolerance_of(subject, marked)
-        verdicts = [self._latency.judge(subject, sample, tolerance)] if self._judges(subject) else []
-        judging = self._judges(subject) or self.options.accept is not None
+        verdicts = [self._latency.judge(subject, sample, tolerance)] if self.options.gate else []
+        judging = self.options.gate or self.options.accept is not None
         if judging and tolerance.min_speedup is not None:
             metrics, verdict = self._latency.speedup(subject, sample, tolerance)
             result.metrics |= metrics
@@ -325,17 +325,13 @@ class Session:
         """
         return take_inventory(self.config, self.results, self.references, absent or {}, gate=self.options.gate)
 
-    def _judges(self, subject: Subject) -> bool:
-        """Whether what is measured of a subject is judged: an artifact that is no subject of its own is measured."""
-        return self.options.gate and subject in self.config.subjects
-
     def _record(
         self, subject: Subject, kind: str, metrics: dict[str, float], marked: Tolerance | None, *, judge: bool = True
     ) -> list[MetricVerdict]:
         result = self.result(subject)
         result.measured.add(kind)
         result.metrics |= metrics
-        if not judge or not self._judges(subject):
+        if not judge or not self.options.gate:
             return []
         tolerance = self.config.tolerance_of(subject, marked)
         verdicts = self.references.judge(subject, METRICS_BY_KIND[kind], result, tolerance, kind=kind)
