@@ -96,6 +96,7 @@ class Outcome:
         """Print the table and what else has to be said."""
         inventory = self._inventory
         lines = [
+            *(f"changed: {line}" for line in inventory.declared_changes),
             *inventory.notes,
             *self._said(),
             *self._unwritten,

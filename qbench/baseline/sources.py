@@ -74,15 +74,10 @@ class GitFiles:
     """
 
     def __init__(self, folder: Path, reference: str) -> None:
-        self._parent, self._name, self._reference = folder.parent, folder.name, reference
-        try:
-            commit = self._git("rev-parse", "--verify", "--end-of-options", f"{reference}^{{commit}}")
-        except BaselineError as error:
-            raise BaselineError(
-                f"--qbench-base-ref: git knows no commit {reference!r} here ({error}); fetch it first "
-                "(a shallow clone in CI often has one commit only), or name another"
-            ) from error
-        self._commit = commit.decode().strip()
+        # The commit may know folders that are gone.
+        self._parent = next(parent for parent in folder.parents if parent.is_dir())
+        self._name, self._reference = folder.relative_to(self._parent).as_posix(), reference
+        self._commit = commit_of(self._parent, reference)
         listed = self._git("ls-tree", "-r", "-z", "--name-only", self._commit, f"./{self._name}/")
         names = listed.decode(errors="surrogateescape").split("\0")
         self._names = tuple(sorted(name.removeprefix(f"{self._name}/") for name in names if name))
@@ -108,19 +103,84 @@ class GitFiles:
         return self._git("cat-file", "blob", f"{self._commit}:./{self._name}/{name}")
 
     def _git(self, *arguments: str) -> bytes:
-        """What git prints."""
-        try:
-            done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
-                ["git", "-C", str(self._parent), *arguments],  # noqa: S607 - the user's own git
-                capture_output=True,
-                check=False,
-                timeout=_GIT_LIMIT_S,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise BaselineError(f"git cannot be run: {error}") from error
-        if done.returncode != 0:
-            raise BaselineError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
-        return done.stdout
+        return _git(self._parent, *arguments)
+
+
+class BaseCommit:
+    """Files of a project as a commit has them.
+
+    Parameters
+    ----------
+    root
+        The folder of pyproject.toml.
+    reference
+        A commit, branch or tag.
+
+    Raises
+    ------
+    BaselineError
+        As `GitFiles`.
+    """
+
+    def __init__(self, root: Path, reference: str) -> None:
+        self._root, self.reference = root, reference
+        self.commit = commit_of(root, reference)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, by its path relative to the project; None if there is none of that name.
+
+        Raises
+        ------
+        BaselineError
+            If it is there and cannot be read.
+        """
+        if not _git(self._root, "ls-tree", "-z", self.commit, f"./{name}"):
+            return None
+        return _git(self._root, "cat-file", "blob", f"{self.commit}:./{name}")
+
+    def changed(self) -> tuple[str, ...]:
+        """Paths below the project, relative to it, of files that git knows and that differ now.
+
+        Raises
+        ------
+        BaselineError
+            If git cannot tell.
+        """
+        listed = _git(self._root, "diff", "--name-only", "--no-renames", "--relative", "-z", self.commit, "--", ".")
+        return tuple(name for name in listed.decode(errors="surrogateescape").split("\0") if name)
+
+
+def commit_of(folder: Path, reference: str) -> str:
+    """The full name of the commit that `reference` is in the repository around `folder`.
+
+    Raises
+    ------
+    BaselineError
+        If there is no such commit, or no repository.
+    """
+    try:
+        return _git(folder, "rev-parse", "--verify", "--end-of-options", f"{reference}^{{commit}}").decode().strip()
+    except BaselineError as error:
+        raise BaselineError(
+            f"--qbench-base-ref: git knows no commit {reference!r} here ({error}); fetch it first "
+            "(a shallow clone in CI often has one commit only), or name another"
+        ) from error
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    """What git prints."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            capture_output=True,
+            check=False,
+            timeout=_GIT_LIMIT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BaselineError(f"git cannot be run: {error}") from error
+    if done.returncode != 0:
+        raise BaselineError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def current_commit(folder: Path) -> str:

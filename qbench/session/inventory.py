@@ -8,12 +8,14 @@ import msgspec
 
 from qbench.errors import BaselineError
 from qbench.judge.gate import incomplete, not_judged, worst
-from qbench.judge.metrics import DECLARATION
+from qbench.judge.metrics import DECLARATION, verdict_kind
+from qbench.models.config import METRIC_KINDS
 from qbench.records import Subject
+from qbench.session.declared_changes import declared_changes
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from qbench.models.config import Config
     from qbench.session.references import References
@@ -27,13 +29,16 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     results
         What was measured, by subject, in the order of declaration.
     verdicts
-        Every verdict: those of the measurements, and one for each that should have been made.
+        Every verdict: those of the measurements, and one for each that should have been made; by subject in the order
+        of declaration and by kind, in whatever order tests ran.
     notes
         Sentences about what is no verdict, such as retired baselines.
     baselines
         Where baselines were read from.
     gated
         Whether the run was asked to judge.
+    declared_changes
+        What is declared otherwise than in the commit that baselines are read from, each as a sentence.
     """
 
     results: dict[Subject, SubjectResult]
@@ -41,6 +46,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     baselines: str
     gated: bool
+    declared_changes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[MetricVerdict, ...]:
@@ -88,10 +94,21 @@ def take_inventory(
         verdicts += undeclared
     return Inventory(
         results=ordered,
-        verdicts=tuple(verdicts),
+        verdicts=tuple(sorted(verdicts, key=_place(config))),
         notes=tuple(notes),
         baselines=references.files.describe(),
         gated=gate,
+        declared_changes=declared_changes(config, ordered, references),
+    )
+
+
+def _place(config: Config) -> Callable[[MetricVerdict], tuple[int, int]]:
+    """A sort key: where a verdict stands among others, which no order of tests and no pytest-xdist worker changes."""
+    subjects = {subject: number for number, subject in enumerate(config.subjects)}
+    kinds = [*METRIC_KINDS, DECLARATION]
+    return lambda verdict: (
+        subjects.get(verdict.subject, len(subjects)),
+        kinds.index(verdict_kind(verdict.metric)),
     )
 
 

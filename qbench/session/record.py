@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from qbench.session.inventory import Inventory
     from qbench.session.run import Session
 
+#: Exit statuses of pytest: interrupted, which a file that cannot be collected is too; internal error; usage error.
+_CUT_SHORT = frozenset({2, 3, 4})
+
 
 def run_record(
     session: Session,
@@ -77,6 +80,7 @@ def run_record(
         power=tuple(power_sentences(inventory.verdicts)),
         notes=(*inventory.notes, *notes),
         problems=tuple(problems),
+        declared_changes=inventory.declared_changes,
         accepting=(session.options.accept or "").strip(),
         fingerprint_id=session.fingerprint_id,
     )
@@ -94,7 +98,7 @@ def with_exit_status(record: RunRecord, exit_status: int) -> RunRecord:
 
 def _run_verdict(session: Session, inventory: Inventory, *, exit_status: int, interrupted: bool) -> RunVerdict:
     """How the run ended; what got worse and is being accepted fails nothing, as it does not fail its test."""
-    if interrupted:
+    if interrupted or exit_status in _CUT_SHORT:
         return "interrupted"
     accepting = session.options.accept is not None
     if exit_status == 1 or (inventory.failed and not accepting):

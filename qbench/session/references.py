@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qbench.baseline.sources import BaselineFiles, FolderFiles, GitFiles
+from qbench.baseline.sources import BaseCommit, BaselineFiles, FolderFiles, GitFiles
 from qbench.baseline.store import BaselineReader
 from qbench.errors import BaselineError
 from qbench.files import rounded
 from qbench.judge.gate import judge, not_judged
+from qbench.models.declaration import baselines_folder, declaration
 from qbench.runtime.fingerprint import runtime_package, runtime_version
 from qbench.session.counted import with_names
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -32,20 +34,28 @@ class References:
     """The baselines that a run compares with.
 
     A subject that the commit `base_ref` does not know is new: it is compared with the working tree's
-    baseline, which its pull request brings along and its reviewer sees.
+    baseline, which its pull request brings along and its reviewer sees. Which folder of the commit has
+    baselines, its own pyproject.toml says: a pull request that names another folder is not a new project.
 
     Parameters
     ----------
     files
         Where accepted results are, if not in the folder that `config` names.
+
+    Attributes
+    ----------
+    base
+        The commit `base_ref`; None without one.
     """
 
     def __init__(self, config: Config, base_ref: str | None, files: BaselineFiles | None = None) -> None:
         self._options = config.options
         tree = BaselineReader(files or FolderFiles(config.baselines))
         self._readers = [tree]
+        self.base: BaseCommit | None = None
         if base_ref is not None:
-            self._readers.insert(0, BaselineReader(GitFiles(config.baselines, base_ref)))
+            self.base = BaseCommit(config.root, base_ref)
+            self._readers.insert(0, BaselineReader(GitFiles(_folder_at(self.base, config), base_ref)))
         self._read: dict[Subject, tuple[Baseline, BaselineReader] | BaselineError | None] = {}
 
     @property
@@ -160,3 +170,12 @@ class References:
             if baseline is not None:
                 return baseline, reader
         return None
+
+
+def _folder_at(base: BaseCommit, config: Config) -> Path:
+    """The folder of baselines that a commit declares; today's if it declares none, or nothing that can be read."""
+    try:
+        name = baselines_folder(declaration(base.read("pyproject.toml")))
+    except ValueError:
+        name = None  # Said with what else is declared otherwise.
+    return config.baselines if name is None else config.root / name

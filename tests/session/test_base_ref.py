@@ -107,3 +107,65 @@ def test_accepting_names_the_commit_it_was_made_on(committed: Lab):
     # The baselines that were just written differ from those of the commit, and so does the tree.
     committed.accept("and again")
     assert committed.baseline(INT8).provenance.commit == first.removesuffix("+") + "+"
+
+
+def _declare(lab: Lab, text: str) -> None:
+    (lab.root / "pyproject.toml").write_text(f"[tool.qbench]\n{text}\n")
+
+
+def test_a_pull_request_that_names_another_folder_is_judged_by_the_one_that_the_commit_declares(committed: Lab):
+    _declare(committed, "")
+    commit(committed.root, "declared")
+    committed.table["baselines"] = "elsewhere"
+    _declare(committed, 'baselines = "elsewhere"')
+    shutil.move(committed.root / "baselines", committed.root / "elsewhere")
+    worsen_and_bless(committed)
+    inventory = committed.gate(base_ref="HEAD")
+    assert of(inventory.verdicts, INT8, "accuracy").verdict is Verdict.FAIL
+    assert inventory.baselines.startswith("baselines/ at HEAD (")
+    assert 'tool.qbench.baselines is "elsewhere"; it was not there' in inventory.declared_changes
+
+
+def test_a_folder_that_the_commit_declares_and_that_is_gone_is_found(committed: Lab):
+    shutil.move(committed.root / "baselines", committed.root / "deep")
+    (committed.root / "ci").mkdir()
+    shutil.move(committed.root / "deep", committed.root / "ci" / "accepted")
+    _declare(committed, 'baselines = "ci/accepted"')
+    commit(committed.root, "moved")
+    shutil.rmtree(committed.root / "ci")
+    worsen_and_bless(committed)
+    inventory = committed.gate(base_ref="HEAD")
+    assert of(inventory.verdicts, INT8, "accuracy").verdict is Verdict.FAIL
+
+
+def test_what_a_pull_request_changes_of_what_it_is_judged_by_is_said(committed: Lab):
+    _declare(committed, "[tool.qbench.tolerance]\nsize = 0.01")
+    (committed.root / "conftest.py").write_text("")
+    commit(committed.root, "declared")
+    assert committed.gate(base_ref="HEAD").declared_changes == ()
+    _declare(committed, "[tool.qbench.tolerance]\nsize = 0.5")
+    (committed.root / "conftest.py").write_text("# skip all")
+    committed.dataset = Dataset(inputs=committed.dataset.inputs[:32], labels=committed.dataset.labels[:32])
+    committed.accept("because")
+    committed.table["models"]["other"] = {**committed.model}
+    changes = committed.gate(base_ref="HEAD").declared_changes
+    assert changes[0] == "tool.qbench.tolerance.size is 0.5; it was 0.01"
+    assert changes[1] == "HEAD has no baseline of other-fp32, other-int8: judged by what this change accepts itself"
+    assert changes[2] == "the examples that tiny is evaluated on are others than those of its baseline"
+    assert changes[3] == "tests are changed: conftest.py"
+    assert changes[4].startswith("baselines are changed, and do not count before this is merged: baselines/tiny/")
+    assert len(changes) == 5
+
+
+def test_a_declaration_that_cannot_be_read_is_said(committed: Lab):
+    (committed.root / "pyproject.toml").write_text("[")
+    commit(committed.root, "broken")
+    _declare(committed, "")
+    inventory = committed.gate(base_ref="HEAD")
+    assert "pyproject.toml at HEAD cannot be read" in inventory.declared_changes[0]
+    assert of(inventory.verdicts, INT8, "accuracy").verdict is Verdict.UNCHANGED
+
+
+def test_without_a_commit_nothing_is_a_change(committed: Lab):
+    _declare(committed, "[tool.qbench.tolerance]\nsize = 0.5")
+    assert committed.gate().declared_changes == ()
