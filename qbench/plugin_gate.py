@@ -116,7 +116,7 @@ class Gate:
             verdicts = measure()
         except QbenchError as error:
             self._errors[call] = self._session.note_error(subject, kind, error)
-            raise failure(f"{subject.id}: {kind}: {error}") from None
+            raise failure(f"{subject.id}: {kind}: {' '.join(str(error).splitlines())}") from None
         except pytest.skip.Exception:
             raise  # By a function of the project; what is not measured then is missing.
         except BaseException as error:

@@ -32,7 +32,14 @@ RunVerdict = Literal["fail", "not judged", "pass", "measured", "interrupted"]
 class AcceptedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What was accepted of a subject: its artifact, metrics, and why and when that was.
 
-    `latency` is that of a machine like this run's, None if none was kept.
+    Attributes
+    ----------
+    artifact_sha256, metrics
+        Of the accepted artifact.
+    reason, commit, accepted_on
+        What was said to `--qbench-accept`, what was checked out, and the day (UTC).
+    latency
+        On a machine like this run's; None if none was kept.
     """
 
     artifact_sha256: str
@@ -48,6 +55,8 @@ class SubjectRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    model, recipe
+        Which it is.
     verdict
         The worst of its verdicts; None where nothing was judged.
     artifact_sha256, size_bytes
@@ -56,6 +65,14 @@ class SubjectRecord(msgspec.Struct, frozen=True, kw_only=True):
         Values by metric name; `RunRecord.metrics` has their units. Latency is in `latency`.
     examples, dataset_sha256
         How many examples it was evaluated on, and their digest; 0 and empty where it was not.
+    operators
+        How many of each operator the artifact holds.
+    counted
+        Names of what a metric of the structure counts, by metric.
+    weight_bytes_by_dtype
+        Bytes of its constants by type.
+    latency
+        What pytest-benchmark measured, for people: it is judged by contests. None if it was not.
     latency_percentiles_ns
         Percentiles 0, 1, ... 100 of the rounds that pytest-benchmark timed, of one invoke each; empty if none were.
     tests

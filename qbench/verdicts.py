@@ -37,7 +37,8 @@ class Verdict(str, Enum):
 Evidence = Literal["exact", "significant"]
 
 
-Against = Literal["baseline", "fp32", "limit"]
+#: What a metric is compared with; an anchor is what was accepted long ago (`qbench.judge.drift`).
+Against = Literal["baseline", "fp32", "limit", "anchor"]
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -203,6 +204,11 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: BootstrapSummary | None = None
     slices: SlicesSummary | None = None
 
+    @property
+    def against_accepted(self) -> bool:
+        """Whether it compares with what was accepted, which accepting replaces."""
+        return self.against in {"baseline", "anchor"}
+
 
 class MeasuringTest(msgspec.Struct, frozen=True, kw_only=True):
     """A test that measured something: its id, and the file and line (from 1) where it stands."""
@@ -274,6 +280,7 @@ class SubjectResult(msgspec.Struct, kw_only=True):
         self.dataset_digest = self.dataset_digest or other.dataset_digest
         self.examples = self.examples or other.examples
         self.calibration_digest = self.calibration_digest or other.calibration_digest
-        self.verdicts += other.verdicts
-        self.problems += other.problems
+        # What keeps an artifact from being used is found by each process that tries.
+        self.verdicts += [verdict for verdict in other.verdicts if verdict not in self.verdicts]
+        self.problems += [problem for problem in other.problems if problem not in self.problems]
         self.reruns += other.reruns

@@ -203,8 +203,13 @@ def worsening(metric: Metric, *, now: float, reference: float) -> float:
 def not_judged(
     subject: Subject, metric: str, verdict: Verdict, reason: str, *, advice: str = "", now: float | None = None
 ) -> MetricVerdict:
-    """A verdict that no comparison led to: `missing`, `not comparable` or `error`."""
-    return MetricVerdict(subject=subject, metric=metric, verdict=verdict, reason=reason, advice=advice, now=now)
+    """A verdict that no comparison led to: `missing`, `not comparable` or `error`.
+
+    The reason becomes a part of sentences, also where it is what another program printed on several lines: a line of
+    its own may be read as a command, where continuous integration reads the log.
+    """
+    one_line = " ".join(reason.splitlines()).removesuffix(".")
+    return MetricVerdict(subject=subject, metric=metric, verdict=verdict, reason=one_line, advice=advice, now=now)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from qbench.report.wording import statement
+from qbench.report.wording import alike, sentence_of_many, statement
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -71,30 +71,28 @@ def annotation_lines(record: RunRecord, *, folder: str = "") -> list[str]:
 
 def _accepted(record: RunRecord, verdict: VerdictRecord) -> bool:
     """Whether this is the change that the run was made to accept."""
-    return bool(record.accepting) and verdict.verdict == Verdict.FAIL and verdict.against == "baseline"
+    return bool(record.accepting) and verdict.verdict == Verdict.FAIL and verdict.against_accepted
 
 
 def _of_verdicts(record: RunRecord, verdicts: Sequence[VerdictRecord], folder: str) -> list[_Annotation]:
-    """One annotation for each test and each declaration that verdicts are about, in the order of the worst of them."""
+    """One annotation for each failed test and each declaration, in the order of the worst verdict of each."""
     subjects = {(subject.model, subject.recipe): subject for subject in record.subjects}
-    groups: dict[tuple[str, int, str, str], list[VerdictRecord]] = {}
+    groups: dict[tuple[bool, str, int, str], list[VerdictRecord]] = {}
     for verdict in verdicts:
-        level = "error" if verdict.verdict in _ERRORS else "warning"
+        failed = verdict.verdict in _ERRORS
         subject = subjects.get((verdict.subject.model, verdict.subject.recipe))
-        places = [(*_declared(subject, folder), verdict.subject.model)]
-        if subject and (test := subject.tests.get(verdict.kind)):
-            places.insert(0, (_in(folder, test.file), test.line, verdict.kind))
-        for file, line, about in places:
-            groups.setdefault((level, line, file, about), []).append(verdict)
+        if failed and subject and (test := subject.tests.get(verdict.kind)):
+            groups.setdefault((failed, _in(folder, test.file), test.line, verdict.kind), []).append(verdict)
+        groups.setdefault((failed, *_declared(subject, folder), verdict.subject.model), []).append(verdict)
     return [
         _Annotation(
-            level="error" if level == "error" else "warning",
+            level="error" if failed else "warning",
             file=file,
             line=line,
             title=f"qbench: {about}: {_count(group)}",
-            message="\n".join([_some([_brief(verdict) for verdict in group]), *_causes(group, subjects)]),
+            message="\n".join([_some([_brief(same) for same in alike(group)]), *_causes(group, subjects)]),
         )
-        for (level, line, file, about), group in groups.items()
+        for (failed, file, line, about), group in groups.items()
     ]
 
 
@@ -109,8 +107,11 @@ def _of_problems(record: RunRecord, verdicts: Sequence[VerdictRecord], folder: s
     ]
 
 
-def _brief(verdict: VerdictRecord) -> str:
-    """A verdict as the margin of a file has room for it: how sure it is stands in the log."""
+def _brief(verdicts: Sequence[VerdictRecord]) -> str:
+    """Verdicts that are alike as the margin of a file has room for them: how sure they are stands in the log."""
+    if len(verdicts) > 1:
+        return sentence_of_many(verdicts)
+    (verdict,) = verdicts
     return f"{statement(verdict)} What to do: {verdict.advice}." if verdict.advice else statement(verdict)
 
 
@@ -135,7 +136,7 @@ def _count(verdicts: Iterable[VerdictRecord]) -> str:
 def _some(sentences: Sequence[str]) -> str:
     """The first sentences, each once and on a line of its own."""
     each = list(dict.fromkeys(sentences))
-    more = [f"{len(each) - _MOST_SENTENCES} more are in the log."] if len(each) > _MOST_SENTENCES else []
+    more = [f"And {len(each) - _MOST_SENTENCES} more in the log."] if len(each) > _MOST_SENTENCES else []
     return "\n".join([*each[:_MOST_SENTENCES], *more])
 
 

@@ -1,15 +1,16 @@
 """What a JUnit XML file says of measurements beside passed and failed: names and values of properties.
 
-Names begin with ``qbench.``. Whoever writes the XML escapes what it cannot hold.
+Names begin with ``qbench.``. pytest escapes what XML cannot hold in values, and not in names.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qbench.judge.gate import worst
 from qbench.judge.metrics import LATENCY, kind_of, verdict_kind
-from qbench.report.wording import sentence
+from qbench.report.wording import sentence, sentences
 from qbench.verdicts import SubjectResult, Verdict
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def measured_properties(results: Iterable[SubjectResult], test_id: str, metrics:
 def subject_properties(result: SubjectResult) -> Properties:
     """What is known of the subject of a test that measured nothing: which it is, and what is wrong with it."""
     known = [(f"{PREFIX}model", result.subject.model), (f"{PREFIX}recipe", result.subject.recipe)]
-    reasons = [sentence(verdict) for verdict in result.verdicts if verdict.verdict == Verdict.ERROR]
-    reason = " ".join(dict.fromkeys(reasons or result.problems))
+    errors = [verdict for verdict in result.verdicts if verdict.verdict == Verdict.ERROR]
+    reason = " ".join([text for _, text in sentences(errors)] or result.problems)
     return [*known, (f"{PREFIX}reason", reason)] if reason else known
 
 
@@ -64,8 +65,9 @@ def suite_properties(record: RunRecord) -> Properties:
         (f"{PREFIX}baselines", record.baselines),
         (f"{PREFIX}commit", record.commit),
         *(
-            (f"{PREFIX}{verdict.verdict}.{verdict.subject.id}.{verdict.metric}".replace(" ", "-"), verdict.sentence)
+            (_in_a_name(f"{PREFIX}{verdict.verdict}.{verdict.subject.id}.{verdict.metric}".replace(" ", "-")), text)
             for verdict in untested
+            for text in (verdict.sentence,)
         ),
     ]
 
@@ -96,7 +98,13 @@ def _values(result: SubjectResult, kind: str, metrics: Mapping[str, Metric]) -> 
         values[LATENCY] = result.latency.median_ns
     said: Properties = []
     for name, value in values.items():
-        said.append((f"metric.{name}", f"{value:.10g}"))
+        called = _in_a_name(name)
+        said.append((f"metric.{called}", f"{value:.10g}"))
         if name in metrics and metrics[name].unit:
-            said.append((f"unit.{name}", metrics[name].unit))
+            said.append((f"unit.{called}", metrics[name].unit))
     return said
+
+
+def _in_a_name(text: str) -> str:
+    """`text` as part of a property's name: what is no letter, digit, ``_``, ``.`` or ``-`` as ``%`` and its number."""
+    return re.sub(r"[^\w.-]", lambda found: f"%{ord(found.group()):02X}", text)
