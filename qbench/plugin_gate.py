@@ -123,6 +123,8 @@ class Gate:
             # A time limit of another plugin, or Ctrl-C: what was measured so far must not pass for judged.
             cut = MeasurementError(f"the measurement was cut short ({_first_line(error)})")
             self._errors[call] = self._session.note_error(subject, kind, cut)
+            if isinstance(error, pytest.fail.Exception):
+                raise failure(f"{subject.id}: {kind}: {cut}") from None  # Where in our code it was helps nobody.
             raise
         if verdicts:
             self._judged[call] = verdicts
@@ -157,7 +159,7 @@ def failing(verdicts: Iterable[MetricVerdict], *, accepting: bool) -> list[Metri
     return [
         verdict
         for verdict in verdicts
-        if verdict.verdict == Verdict.FAIL and not (accepting and verdict.against == "baseline")
+        if verdict.verdict == Verdict.FAIL and not (accepting and verdict.against_accepted)
     ]
 
 
@@ -167,4 +169,4 @@ def failure(message: str) -> BaseException:
 
 
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return next(iter(str(error).splitlines()), "").rstrip(".") or type(error).__name__

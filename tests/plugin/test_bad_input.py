@@ -124,7 +124,7 @@ def test_bad_datasets_are_errors_and_the_run_goes_on(project: Project):
             assert message.replace("data:list", "data:list_") in said[f"test_accuracy[{name}-{recipe}]"], name
             assert "error (accuracy" in rows(result)[f"{name}-{recipe}"]
     assert not any("tiny" in test for test in said)
-    assert rows(result)["tiny-fp32"] == "missing (latency size structure accuracy)"
+    assert rows(result)["tiny-fp32"] == "missing (accuracy latency size structure)"
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
@@ -146,8 +146,8 @@ def test_damaged_baselines_are_errors_until_they_are_accepted_again(accepted_pro
     assert result.ret == EXIT_INCOMPLETE, "no test fails, and nothing is green"
     result.assert_outcomes(passed=24)
     verdicts = rows(result)
-    assert verdicts["copy-fp32"] == "error (latency size structure accuracy)"
-    assert verdicts["copy-int8"] == "error (latency size structure accuracy), pass"
+    assert verdicts["copy-fp32"] == "error (accuracy latency size structure)"
+    assert verdicts["copy-int8"] == "error (accuracy latency size structure), pass"
     assert verdicts["tiny-fp32"] == "unchanged"
     said = "\n".join(told(result))
     assert "copy/fp32.json is not a baseline" in said

@@ -101,7 +101,7 @@ def test_no_baseline_is_missing_and_fails_in_ci(project: Project):
         result = project.run("--benchmark-compare", **environment)
         assert result.ret == status
         result.assert_outcomes(passed=8)
-        verdict = "missing (latency size structure accuracy)"
+        verdict = "missing (accuracy latency size structure)"
         assert rows(result) == {"tiny-fp32": verdict, "tiny-int8": f"{verdict}, pass"}
         said = told(result)
         missing = [line for line in said if line.startswith("missing: ")]
@@ -166,7 +166,7 @@ def test_an_accepted_model_or_recipe_does_not_disappear_in_silence(accepted_proj
     assert result.ret == EXIT_INCOMPLETE
     result.assert_outcomes(passed=4)
     assert rows(result) == {
-        "small-fp32": "missing (latency size structure accuracy)",
+        "small-fp32": "missing (accuracy latency size structure)",
         "tiny-fp32": "missing (declaration)",
         "tiny-int16x8": "missing (declaration)",
     }
