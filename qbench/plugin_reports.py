@@ -93,6 +93,8 @@ class ReportFiles:
                 write(path, self._content(option, record))
             except OSError as error:
                 wrong.append(f"{_flag(option)}: {path} cannot be written ({error})")
+            except Exception as error:  # noqa: BLE001 - what was judged has to be told, whatever cannot be drawn
+                wrong.append(f"{_flag(option)}: the report cannot be made ({type(error).__name__}: {error})")
         return wrong
 
     def _content(self, option: str, record: RunRecord) -> bytes:

@@ -10,7 +10,7 @@ import models_zoo as zoo
 import msgspec
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
+from pictured import CLASSES, SIDE, network, photos
 
 import qbench.session.explained
 import qbench.session.gallery
@@ -19,7 +19,6 @@ from qbench.progress import NoProgress
 from qbench.records import Artifact, Subject
 from qbench.session.explained import Explanations
 from qbench.session.gallery import gallery
-from qbench.tflite.builder import Affine, Graph
 from qbench.verdicts import SubjectResult
 from session.lab import FP32, INT8, labels_of
 
@@ -30,32 +29,7 @@ if TYPE_CHECKING:
     from qbench.session import Session
     from session.lab import Lab
 
-SIDE, CLASSES, EXAMPLES = 8, 3, 60
 _QUICK = ("size", "accuracy")
-
-
-def network(seed: int = 0, *, quantized: bool = False) -> bytes:
-    """One FULLY_CONNECTED that reads an image."""
-    weights, bias = zoo.dense_weights(SIDE * SIDE, CLASSES, seed)
-    weights -= weights.mean(axis=1, keepdims=True)  # All pixels together tell nothing, or one class would win always.
-    graph = Graph()
-    if quantized:
-        stored, affine = zoo._quantize_channels(weights)
-        given, made = Affine(1 / 255, -128), Affine(0.1, 0)
-        bias_affine = Affine(given.scale * np.asarray(affine.scale))
-        x = graph.tensor("x", [1, SIDE, SIDE, 1], "int8", given)
-        y = graph.tensor("y", [1, CLASSES], "int8", made)
-        bias = np.rint(bias / bias_affine.scale).astype(np.int32)
-        operands = [x, graph.constant("weights", stored, affine), graph.constant("bias", bias, bias_affine)]
-    else:
-        x, y = graph.tensor("x", [1, SIDE, SIDE, 1]), graph.tensor("y", [1, CLASSES])
-        operands = [x, graph.constant("weights", weights), graph.constant("bias", bias)]
-    graph.operator("FULLY_CONNECTED", operands, [y], schema.FullyConnectedOptionsT(), version=4 if quantized else 1)
-    return graph.build([x], [y])
-
-
-def photos(seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (EXAMPLES, SIDE, SIDE, 1), np.uint8)
 
 
 def dataset(images: np.ndarray, **fields: Any) -> Dataset:
