@@ -38,6 +38,9 @@ _MEANINGS = {
 
 _ADVICE = " What to do: "
 
+#: The first sentence says what got worse and by how much; a point in a number or a name is followed by no space.
+_FIRST_SENTENCE = re.compile(r"(.*?\.) (?=[A-Z0-9])(.*)", re.DOTALL)
+
 
 def markdown_report(record: RunRecord, *, limit: int = LIMIT_CHARACTERS) -> str:
     """The report of a run: its verdict in the first line, then what is worst, then all else folded.
@@ -49,8 +52,9 @@ def markdown_report(record: RunRecord, *, limit: int = LIMIT_CHARACTERS) -> str:
     """
     groups = alike(verdict for verdict in record.verdicts if not verdict.verdict.green)
     head = [f"<!-- qbench {_marker(record.project)} -->", _headline(record), "", _circumstances(record)]
+    told: set[str] = set()
     for group in groups[:_WORST]:
-        head += ["", *_told(record, group)]
+        head += ["", *_told(record, group, told)]
     head += _listed("Failed besides", record.problems)
     head += _listed("This change declares otherwise than what it is compared with", record.declared_changes)
     folds = [
@@ -92,15 +96,21 @@ def _circumstances(record: RunRecord) -> str:
     return ", ".join(part for part in parts if part.strip())
 
 
-def _told(record: RunRecord, group: Sequence[VerdictRecord]) -> list[str]:
-    """What got worse, why, and what to do: a line each."""
+def _told(record: RunRecord, group: Sequence[VerdictRecord], told: set[str]) -> list[str]:
+    """What got worse, why, what to do, and what else is known: a line each; no cause that was `told` before."""
     said, _, advice = _sentence_text(group).rpartition(_ADVICE)
-    lines = [f"{_bold(group)} {_cut(said or advice)}"]
+    if not said:
+        said, advice = advice, ""
+    match = _FIRST_SENTENCE.fullmatch(said)
+    first, evidence = match.groups() if match else (said, "")
+    lines = [f"{_bold(group)} {_cut(first)}"]
     if len(group) == 1:
         causes = {subject.id: subject.causes for subject in record.subjects}
-        cause = causes.get(group[0].subject.id, {}).get(group[0].kind, "")
-        lines += [f"- Why: {_cut(cause.removeprefix('Why: '))}"] if cause else []
-    return lines + ([f"- What to do: {_cut(advice)}"] if said else [])
+        cause = causes.get(group[0].subject.id, {}).get(group[0].kind, "").removeprefix("Why: ")
+        lines += [f"- Why: {_cut(cause)}"] if cause and cause not in told else []
+        told.add(cause)
+    lines += [f"- What to do: {_cut(advice)}"] if advice else []
+    return lines + ([f"- Evidence: {_cut(evidence)}"] if evidence else [])
 
 
 def _bold(group: Sequence[VerdictRecord]) -> str:

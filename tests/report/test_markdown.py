@@ -153,7 +153,7 @@ def test_a_text_says_what_it_said(said: str):
 
 
 def test_the_verdict_stands_first_and_what_is_worst_with_its_reason_before_anything_is_folded():
-    verdict = a_verdict(sentence=f"{_SIZE} What to do: {_ADVICE}.", advice=_ADVICE)
+    verdict = a_verdict(sentence=f"{_SIZE} The artifact changed. 2 of 3. What to do: {_ADVICE}.", advice=_ADVICE)
     subject = a_subject(verdict=Verdict.FAIL, causes={"size": "Why: a float island. More: qbench explain tiny int8"})
     record = a_run(
         verdict="fail",
@@ -166,7 +166,7 @@ def test_the_verdict_stands_first_and_what_is_worst_with_its_reason_before_anyth
         verdicts=(verdict,),
     )
     lines = markdown_report(record).splitlines()
-    assert lines[:9] == [
+    assert lines[:10] == [
         "<!-- qbench shop -->",
         "### ❌ qbench: fail (1 fail, 7 unchanged)",
         "",
@@ -175,9 +175,10 @@ def test_the_verdict_stands_first_and_what_is_worst_with_its_reason_before_anyth
         f"**fail:** {_SIZE.replace('size_bytes', '`size_bytes`')}",
         "- Why: a float island. More: qbench explain tiny int8",
         '- What to do: if this is meant, accept it with --qbench-accept "why"; else undo what changed.',
+        "- Evidence: The artifact changed. 2 of 3.",
         "",
     ]
-    assert lines[9] == "<details><summary>Every model and recipe (1)</summary>"
+    assert lines[10] == "<details><summary>Every model and recipe (1)</summary>"
     assert "| `tiny` | `int8` | 784 B | - | - | ❌ fail (`size_bytes`) |" in lines
 
 
