@@ -95,6 +95,9 @@ RESERVED_NAMES = frozenset(
     | {ACCURACY_DROP.name, TOP_K_DROP.name, LATENCY, *Tolerance.__struct_fields__}
 )
 
+#: Ends the name of a metric where its last value is compared with that of an anchor.
+DRIFT_SUFFIX = "_drift"
+
 
 def drop_of(metric: Metric) -> Metric:
     """What a user's own metric is called where it is compared with fp32 of the same run."""
@@ -110,5 +113,6 @@ def verdict_kind(metric: str) -> str:
 
 def kind_of(name: str) -> str:
     """The kind of measurement that the metric `name` belongs to; a user's own belong to accuracy."""
+    name = name.removesuffix(DRIFT_SUFFIX)
     kinds = (kind for kind, metrics in METRICS_BY_KIND.items() if any(gated.metric.name == name for gated in metrics))
     return next(kinds, "accuracy")

@@ -61,7 +61,8 @@ class ContestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[tool.qbench.models.<name>]`, with everything that it inherits filled in.
 
-    `reference` is the recipe that agreement and output errors of the others are measured against.
+    `reference` is the recipe that agreement and output errors of the others are measured against. `anchor` is the
+    commit or day whose accepted values drift is counted from; empty for the best since the last decision.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Tolerance = Tolerance()
     tolerance_by_recipe: dict[str, Tolerance] = {}
     reference: str = REFERENCE_RECIPE
+    anchor: str = ""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +145,7 @@ class _ToolTable(msgspec.Struct, kw_only=True):
     baselines: str = "baselines"
     cache: str | None = None
     retired: dict[str, str] = {}
+    anchor: str = ""
     preflight_timeout_s: float = 60.0
     conversion_timeout_s: float = 600.0
 
@@ -159,6 +162,7 @@ class _ModelTable(msgspec.Struct, kw_only=True):
     top_k: int = 1
     output: str | int | None = None
     tolerance: dict[str, Any] = {}
+    anchor: str | None = None
 
 
 def load_config(pyproject: Path) -> Config | None:
@@ -279,6 +283,7 @@ def _read_model(name: str, raw: object, tool: _ToolTable, recipes: Mapping[str, 
         output=table.output,
         tolerance=tolerance,
         tolerance_by_recipe=by_recipe,
+        anchor=tool.anchor if table.anchor is None else table.anchor,
     )
 
 

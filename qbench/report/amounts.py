@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.judge.metrics import RESERVED_NAMES
+from qbench.judge.metrics import DRIFT_SUFFIX, RESERVED_NAMES
 
 if TYPE_CHECKING:
     from qbench.verdicts import Allowance
@@ -20,11 +20,12 @@ _RELATIVE = frozenset({"size_bytes", "compressed_bytes", "arena_bytes", "peak_me
 
 def with_unit(metric: str, number: str, unit: str) -> str:
     """A number with the unit of a user's own metric; those of qbench's own stand in its words, or in the name."""
-    return f"{number} {unit}" if unit and metric not in RESERVED_NAMES else number
+    return f"{number} {unit}" if unit and metric.removesuffix(DRIFT_SUFFIX) not in RESERVED_NAMES else number
 
 
 def format_amount(metric: str, amount: float, unit: str = "") -> str:
     """A change or a tolerance of a metric."""
+    metric = metric.removesuffix(DRIFT_SUFFIX)
     if metric in _RELATIVE:
         return f"{amount:.2%}"
     if metric in SHARES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from qbench.judge.metrics import DRIFT_SUFFIX
 from qbench.report.amounts import SHARES, format_amount, tolerance_phrase, with_unit
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
@@ -96,6 +97,7 @@ def format_value(metric: str, value: float | None) -> str:
     """A value as a table shows it, with its unit."""
     if value is None:
         return "-"
+    metric = metric.removesuffix(DRIFT_SUFFIX)
     if metric == "latency_ns":
         return format_time(value)
     if metric in _BYTES:
@@ -125,12 +127,13 @@ def format_size(size_bytes: float) -> str:
 
 def statement(verdict: MetricVerdict) -> str:
     """What is to be said of a verdict first: the metric, its value, by how much it changed, and against what."""
-    name = f"{verdict.subject.id}: {verdict.metric}"
+    metric = verdict.metric.removesuffix(DRIFT_SUFFIX) if verdict.against == "anchor" else verdict.metric
+    name = f"{verdict.subject.id}: {metric}"
     if verdict.metric == "speedup":
         return speedup_statement(verdict)
     if verdict.now is None or verdict.reference is None or verdict.change is None:
         return f"{name}: {verdict.reason or verdict.verdict}."
-    against = "fp32 of the same run" if verdict.against == "fp32" else "the baseline"
+    against = {"fp32": "fp32 of the same run", "anchor": "its anchor"}.get(verdict.against, "the baseline")
     now, reference = (
         with_unit(verdict.metric, format_value(verdict.metric, value), verdict.unit)
         for value in (verdict.now, verdict.reference)

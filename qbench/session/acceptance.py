@@ -123,7 +123,7 @@ def _refuse_problems(result: SubjectResult) -> None:
     failed = [
         f"{verdict.metric} fails against {verdict.against}"
         for verdict in result.verdicts
-        if verdict.verdict == Verdict.FAIL and verdict.against != "baseline"
+        if verdict.verdict == Verdict.FAIL and not verdict.against_accepted
     ]
     # Errors of what was measured are among the problems; a verdict `error` alone says that the baseline
     # cannot be read, which accepting repairs.

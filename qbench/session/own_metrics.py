@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.errors import ConfigError, MeasurementError
-from qbench.judge.metrics import RESERVED_NAMES, drop_of
+from qbench.judge.metrics import DRIFT_SUFFIX, RESERVED_NAMES, drop_of
 from qbench.judge.tolerance import Tolerance
 from qbench.measure.metrics import load_metric
 
@@ -33,7 +33,7 @@ def own_metrics(config: Config, model: str) -> dict[str, OwnMetric]:
     for reference in config.models[model].metrics:
         declared = load_metric(reference, key=f"{_ROOT}.models.{model}.metrics")
         name = declared.metric.name
-        if name in RESERVED_NAMES:
+        if name.removesuffix(DRIFT_SUFFIX) in RESERVED_NAMES:
             raise MeasurementError(f"a metric of your own is called {name!r}, which qbench uses; rename it")
         if name in own:
             raise MeasurementError(f"two metrics of your own are called {name!r}; rename one")
@@ -80,11 +80,17 @@ def _general(config: Config, subject: Subject) -> Iterator[tuple[str, Tolerance]
 
 
 def _named(tolerance: Tolerance) -> set[str]:
-    return tolerance.metrics.keys() | tolerance.metrics_drop.keys()
+    drift = tolerance.drift.metrics if tolerance.drift else {}
+    return tolerance.metrics.keys() | tolerance.metrics_drop.keys() | drift.keys()
 
 
 def _check_names(tolerance: Tolerance, key: str, known: dict[str, OwnMetric], *, whose: str) -> None:
-    for table, names in (("metrics", tolerance.metrics), ("metrics_drop", tolerance.metrics_drop)):
+    drift = tolerance.drift.metrics if tolerance.drift else {}
+    for table, names in (
+        ("metrics", tolerance.metrics),
+        ("metrics_drop", tolerance.metrics_drop),
+        ("drift.metrics", drift),
+    ):
         for name in names:
             if name not in known:
                 listed = ", ".join(sorted(known)) or "none is declared; name it under `metrics` of the model"

@@ -26,6 +26,7 @@ from qbench.progress import NoProgress, Progress
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
 from qbench.session.calibrated import calibration_digest
+from qbench.session.drift import Drifts
 from qbench.session.inventory import Inventory, take_inventory
 from qbench.session.latency import Latency, LatencyOptions
 from qbench.session.own_metrics import check_metric_tolerances
@@ -104,6 +105,8 @@ class Session:
         self.progress = progress or NoProgress()
         self.datasets = datasets or Datasets(config)
         self.references = References(config, options.base_ref, baselines)
+        #: What is given in memory has no history.
+        self._drifts = Drifts(config, options.base_ref) if baselines is None else None
         self.fingerprint = take_fingerprint(config.options)
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
@@ -234,6 +237,7 @@ class Session:
         if self.options.gate or self.options.accept is not None:
             tolerance = self.config.tolerance_of(subject, marked)
             judged = self._quality.judge(subject, measured, tolerance, baseline=self.options.gate)
+            judged += self._judge_drift(result, "accuracy", tolerance)
             result.verdicts += judged
             verdicts += judged
         return verdicts
@@ -323,7 +327,12 @@ class Session:
         absent
             Why a subject was not measured, where something is known: deselected, skipped.
         """
-        return take_inventory(self.config, self.results, self.references, absent or {}, gate=self.options.gate)
+        inventory = take_inventory(self.config, self.results, self.references, absent or {}, gate=self.options.gate)
+        accepting = self.options.accept is not None
+        if self._drifts is None or not (self.options.gate or accepting):
+            return inventory
+        said = self._drifts.notes(self.results, accepting=accepting)
+        return msgspec.structs.replace(inventory, notes=(*inventory.notes, *said))
 
     def _record(
         self, subject: Subject, kind: str, metrics: dict[str, float], marked: Tolerance | None, *, judge: bool = True
@@ -335,5 +344,11 @@ class Session:
             return []
         tolerance = self.config.tolerance_of(subject, marked)
         verdicts = self.references.judge(subject, METRICS_BY_KIND[kind], result, tolerance, kind=kind)
+        verdicts += self._judge_drift(result, kind, tolerance)
         result.verdicts += verdicts
         return verdicts
+
+    def _judge_drift(self, result: SubjectResult, kind: str, tolerance: Tolerance) -> list[MetricVerdict]:
+        if self._drifts is None or not self.options.gate:
+            return []
+        return self._drifts.judge(result, kind, tolerance)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from qbench.errors import ConfigError
-from qbench.judge.tolerance import DEFAULT_TOLERANCE, Tolerance
+from qbench.judge.tolerance import DEFAULT_TOLERANCE, DriftTolerance, Tolerance
 from qbench.models.config import ContestConfig, load_config, parse_config
 from qbench.models.quantization import Quantization
 from qbench.models.recipes import BUILTIN_RECIPES, RecipeSpec
@@ -28,6 +28,7 @@ _ALL_KEYS = """
     contest = {alpha = 0.01, limit_s = 2.5, run_limit_s = 60, clock = "wall"}
     accuracy_evidence = "significant"
     explain = false
+    anchor = "v1.0"
     baselines = "kept"
     cache = "cached"
     preflight_timeout_s = 5
@@ -38,7 +39,8 @@ _ALL_KEYS = """
     latency = 0.1
     accuracy_drop = {relative = 0.01, errors = 0.5}
     accuracy_regression = 0.001
-    recipes.mine = {latency = 0.2, size = 0.2, memory = 0.2}
+    recipes.mine = {latency = 0.2, size = 0.2, memory = 0.2, drift.size = 0.5}
+    drift = {size = 0.05, accuracy_regression = {errors = 0.5}}
 
     [tool.qbench.recipe.mine]
     quantizer = "dynamic_wi8_afp32"
@@ -77,7 +79,9 @@ _ALL_KEYS = """
     tolerance.metrics_drop = {error = 3.0}
     tolerance.slice_drop = 0.02
     tolerance.slice_regression = 0.03
+    tolerance.drift = {memory = 0.2, metrics.error = 4.0}
     tolerance.recipes.mine = {size = 0.4}
+    anchor = "2026-01-31"
 
     [tool.qbench.models.second]
     source = {fp32 = "first.tflite", int8 = "second.tflite"}
@@ -144,6 +148,7 @@ class TestWhatIsRead:
         assert (first.dataset, first.metrics) == ("data:examples", ("data:error",))
         assert first.training_set == "data:more_examples"
         assert (first.top_k, first.output) == (5, "logits")
+        assert (first.anchor, config.models["second"].anchor) == ("2026-01-31", "v1.0")
 
     def test_every_key_stands_in_that_test(self, load):
         config = load(_ALL_KEYS)
@@ -163,6 +168,17 @@ class TestWhatIsRead:
         assert config.recipes == BUILTIN_RECIPES
         assert (config.models["m"].top_k, config.models["m"].output, config.models["m"].metrics) == (1, None, ())
         assert config.tolerance_of(config.subjects[0]) == DEFAULT_TOLERANCE
+
+    def test_limits_of_drift_are_merged_key_by_key(self, load):
+        config = load(_ALL_KEYS)
+        errors = Allowance(errors=0.5)
+        expected = {
+            Subject(model="second", recipe="int8"): DriftTolerance(size=0.05, accuracy_regression=errors),
+            Subject(model="first", recipe="mine"): DriftTolerance(
+                size=0.5, accuracy_regression=errors, memory=0.2, metrics={"error": 4.0}
+            ),
+        }
+        assert {subject: config.tolerance_of(subject).drift for subject in expected} == expected
 
     def test_subjects_are_in_the_order_of_declaration(self, load):
         assert [subject.id for subject in load(_ALL_KEYS).subjects] == [

@@ -166,6 +166,13 @@ _REFUSED = [
     ("tolerance.accuracy_regression.points", 1, "an unknown key", "one of absolute, relative, errors"),
     ("tolerance.size", {"relative": 0.01}, "a table", "a number"),
     ("tolerance.recipes.int8.accuracy_drop.absolute", -1, "the integer -1", _NUMBER),
+    ("tolerance.drift", 0.1, "the number 0.1", "a table"),
+    ("tolerance.drift.size", -0.1, "the number -0.1", _NUMBER),
+    ("tolerance.drift.latency", 0.1, "an unknown key", "one of accuracy_regression, agreement_regression"),
+    ("tolerance.drift.accuracy_regression.errors", math.inf, "the number inf", _NUMBER),
+    ("tolerance.drift.metrics.error", "x", "the string 'x'", "a number"),
+    ("anchor", 3, "the integer 3", "a string"),
+    (f"{_MODEL}.anchor", True, "the boolean True", "a string"),
     ("tolerance.recipes", 3, "the integer 3", "a table"),
     ("tolerance.recipes.int8", 3, "the integer 3", "a table"),
     ("tolerance.recipes.int8.size", "1%", "the string '1%'", "a number"),
@@ -191,7 +198,7 @@ _REFUSED = [
     (f"{_MODEL}.tolerance", 3, "the integer 3", "a table"),
     (f"{_MODEL}.tolerance.latency", -1, "the integer -1", _NUMBER),
     (f"{_MODEL}.tolerance.recipes.int8.latency", "x", "the string 'x'", "a number"),
-    *((f"tolerance.{name}", "x", "the string 'x'", "a number") for name in Tolerance.__struct_fields__[:-2]),
+    *((f"tolerance.{name}", "x", "the string 'x'", "a number") for name in Tolerance.__struct_fields__[:-3]),
 ]
 
 
