@@ -10,6 +10,8 @@ from qbench.report.wording import format_size, format_time
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qbench.report.html.places import Places
     from qbench.run_record import RunRecord, SubjectRecord
 
@@ -58,7 +60,7 @@ def overview(record: RunRecord, places: Places) -> tuple[Group, ...]:
     )
 
 
-def reference_of(subjects: list[SubjectRecord]) -> SubjectRecord | None:
+def reference_of(subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
     """Fp32 among the subjects of a model."""
     return next((subject for subject in subjects if subject.recipe == REFERENCE), None)
 
@@ -71,11 +73,11 @@ def _row(record: RunRecord, subject: SubjectRecord, reference: SubjectRecord | N
         recipe=subject.recipe,
         place=places.subjects[subject_of(subject)],
         size="-" if subject.size_bytes is None else format_size(subject.size_bytes),
-        size_ratio=_ratio(subject.size_bytes, reference.size_bytes if reference else None),
+        size_ratio=ratio(subject.size_bytes, reference.size_bytes if reference else None),
         accuracy="-" if accuracy is None else f"{accuracy:.4f}",
         drop="-" if accuracy is None or before is None else points(accuracy - before),
         latency="-" if latency is None else format_time(latency),
-        latency_ratio=_ratio(latency, float_latency),
+        latency_ratio=ratio(latency, float_latency),
         verdicts=_words(record, subject),
     )
 
@@ -90,7 +92,8 @@ def _latency(subject: SubjectRecord | None) -> float | None:
     return subject.latency.median_ns if subject and subject.latency else None
 
 
-def _ratio(value: float | None, reference: float | None) -> str:
+def ratio(value: float | None, reference: float | None) -> str:
+    """How many times as large a value is as the reference, as text; a dash where one of them is unknown."""
     return "-" if value is None or not reference else f"{value / reference:.2f}\N{MULTIPLICATION SIGN}"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.report.html.environment import render_template
+from qbench.report.html.model import model_parts
 from qbench.report.html.overview import overview
 from qbench.report.html.places import places_of
+from qbench.report.html.repeat import commands
 from qbench.report.html.worst import worst
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ def render_page(record: RunRecord, gallery: Sequence[SubjectGallery]) -> str:
         HTML, to be written as UTF-8.
     """
     places = places_of(record)
-    shown = {each.subject: each for each in gallery}
     values: dict[str, object] = {
         "run": record,
         "worst": worst(record, places),
         "overview": overview(record, places),
-        "gallery": shown,
+        "models": model_parts(record, gallery, places),
+        "commands": commands(record),
     }
     return render_template("page.html.j2", values)

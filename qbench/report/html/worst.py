@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Cards at the top; the others stand in the table of all verdicts.
 _MOST = 5
+_WHY = "Why: "
 _RED = (Verdict.FAIL, Verdict.ERROR)
 
 
@@ -83,7 +84,7 @@ def card(record: RunRecord, verdict: VerdictRecord, places: Places) -> Card:
         place=places.subjects.get(verdict.subject, ""),
         figures=tuple(_figures(verdict)),
         statement=verdict.sentence.removesuffix(advice).rstrip() if verdict.advice else verdict.sentence,
-        cause=owner.causes.get(verdict.kind, "") if owner and verdict.verdict in _RED else "",
+        cause=owner.causes.get(verdict.kind, "").removeprefix(_WHY) if owner and verdict.verdict in _RED else "",
         advice=f"{verdict.advice[0].upper()}{verdict.advice[1:]}." if verdict.advice else "",
         test=test.id if test else "",
         where=f"{test.file}:{test.line}" if test else "",
