@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _GIT_LIMIT_S = 60
 
+#: As many digits name a commit to people.
+_DIGITS = 12
+
 
 class BaselineFiles(Protocol):
     """Files below `baselines/`, by their path relative to it."""
@@ -84,7 +87,7 @@ class GitFiles:
 
     def describe(self) -> str:
         """Where they are, for a sentence."""
-        return f"{self._name}/ at {self._reference} ({self._commit[:12]})"
+        return f"{self._name}/ at {named_commit(self._reference, self._commit)}"
 
     def names(self) -> tuple[str, ...]:
         """All files, sorted."""
@@ -123,8 +126,10 @@ class BaseCommit:
     """
 
     def __init__(self, root: Path, reference: str) -> None:
-        self._root, self.reference = root, reference
+        self._root = root
         self.commit = commit_of(root, reference)
+        #: What a sentence calls it.
+        self.name = named_commit(reference, self.commit)
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, by its path relative to the project; None if there is none of that name.
@@ -148,6 +153,12 @@ class BaseCommit:
         """
         listed = _git(self._root, "diff", "--name-only", "--no-renames", "--relative", "-z", self.commit, "--", ".")
         return tuple(name for name in listed.decode(errors="surrogateescape").split("\0") if name)
+
+
+def named_commit(reference: str, commit: str) -> str:
+    """A commit for a sentence: as it was called, and its first digits where it was not called by them."""
+    digits = commit[:_DIGITS]
+    return digits if commit.startswith(reference) else f"{reference} ({digits})"
 
 
 def commit_of(folder: Path, reference: str) -> str:

@@ -53,11 +53,16 @@ def markdown_report(record: RunRecord, *, limit: int = LIMIT_CHARACTERS) -> str:
     groups = alike(verdict for verdict in record.verdicts if not verdict.verdict.green)
     head = [f"<!-- qbench {_marker(record.project)} -->", _headline(record), "", _circumstances(record)]
     told: set[str] = set()
+    evidence: list[str] = []
     for group in groups[:_WORST]:
-        head += ["", *_told(record, group, told)]
+        first, advice, rest = _parts(_sentence_text(group))
+        head += ["", f"{_bold(group)} {_cut(first)}", *_why(record, group, told)]
+        head += [f"- What to do: {_cut(advice)}"] if advice else []
+        evidence += [f"- {text(_name(group))}: {_cut(rest)}"] if rest else []
     head += _listed("Failed besides", record.problems)
     head += _listed("This change declares otherwise than what it is compared with", record.declared_changes)
     folds = [
+        _Fold("How sure this is", evidence),
         _Fold("More that is not green", [f"- {_bold(group)} {_sentence(group)}" for group in groups[_WORST:]]),
         _Fold("Every model and recipe", _rows(record), head=_TABLE),
         _Fold("What these examples cannot tell", [f"- {_cut(line)}" for line in record.power]),
@@ -96,21 +101,27 @@ def _circumstances(record: RunRecord) -> str:
     return ", ".join(part for part in parts if part.strip())
 
 
-def _told(record: RunRecord, group: Sequence[VerdictRecord], told: set[str]) -> list[str]:
-    """What got worse, why, what to do, and what else is known: a line each; no cause that was `told` before."""
-    said, _, advice = _sentence_text(group).rpartition(_ADVICE)
+def _parts(sentence: str) -> tuple[str, str, str]:
+    """What got worse, what to do, and what is known besides."""
+    said, _, advice = sentence.rpartition(_ADVICE)
     if not said:
         said, advice = advice, ""
     match = _FIRST_SENTENCE.fullmatch(said)
-    first, evidence = match.groups() if match else (said, "")
-    lines = [f"{_bold(group)} {_cut(first)}"]
-    if len(group) == 1:
-        causes = {subject.id: subject.causes for subject in record.subjects}
-        cause = causes.get(group[0].subject.id, {}).get(group[0].kind, "").removeprefix("Why: ")
-        lines += [f"- Why: {_cut(cause)}"] if cause and cause not in told else []
-        told.add(cause)
-    lines += [f"- What to do: {_cut(advice)}"] if advice else []
-    return lines + ([f"- Evidence: {_cut(evidence)}"] if evidence else [])
+    return (match[1], advice, match[2]) if match else (said, advice, "")
+
+
+def _why(record: RunRecord, group: Sequence[VerdictRecord], told: set[str]) -> list[str]:
+    """The cause of what got worse, unless it was `told` before, of another metric."""
+    causes = {subject.id: subject.causes for subject in record.subjects}
+    cause = causes.get(group[0].subject.id, {}).get(group[0].kind, "").removeprefix("Why: ")
+    if len(group) > 1 or not cause or cause in told:
+        return []
+    told.add(cause)
+    return [f"- Why: {_cut(cause)}"]
+
+
+def _name(group: Sequence[VerdictRecord]) -> str:
+    return f"{group[0].subject.id} {group[0].metric}"
 
 
 def _bold(group: Sequence[VerdictRecord]) -> str:

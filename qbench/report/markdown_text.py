@@ -13,7 +13,7 @@ import unicodedata
 _PLAIN = re.compile(r"(?:[^\W_]|[-+.,;%()'\"=/?])+:?")
 
 #: Plain characters of which GitHub makes something all the same: a commit, a link without a scheme, `GH-12`.
-_TELLING = re.compile(r"[0-9a-f]{7,}|[^\W\d_]\.[^\W\d_]|\bGH-\d", re.IGNORECASE)
+_TELLING = re.compile(r"[0-9a-f]{7,}|[^\W_]\.[^\W\d_]|\bGH-\d", re.IGNORECASE)
 
 #: What may stand around a word and is not part of it.
 _AROUND = re.compile(r"""([("']*)(.*?)([)"'.,;:?]*)""", re.DOTALL)

@@ -48,7 +48,7 @@ def _declared(config: Config, base: BaseCommit) -> list[str]:
     try:
         before = declaration(base.read("pyproject.toml"))
     except (BaselineError, ValueError) as error:
-        return [f"pyproject.toml at {base.reference} cannot be read ({error}): what it declared is not known"]
+        return [f"pyproject.toml at {base.name} cannot be read ({error}): what it declared is not known"]
     now = config.root / "pyproject.toml"
     return differences(before, declaration(now.read_bytes() if now.is_file() else None))
 
@@ -56,9 +56,7 @@ def _declared(config: Config, base: BaseCommit) -> list[str]:
 def _new(config: Config, references: References, base: BaseCommit) -> list[str]:
     known = set(references.accepted_subjects())
     new = [subject.id for subject in config.subjects if subject not in known]
-    return (
-        [f"{base.reference} has no baseline of {_some(new)}: judged by what this change accepts itself"] if new else []
-    )
+    return [f"{base.name} has no baseline of {_some(new)}: judged by what this change accepts itself"] if new else []
 
 
 def _other_examples(results: Mapping[Subject, SubjectResult], references: References) -> list[str]:
@@ -79,11 +77,11 @@ def _files(config: Config, results: Mapping[Subject, SubjectResult], base: BaseC
     try:
         changed = base.changed()
     except BaselineError as error:
-        return [f"which files differ from {base.reference} is not known ({error})"]
+        return [f"which files differ from {base.name} is not known ({error})"]
     measuring = {test.file for result in results.values() for test in result.tests.values()}
     deciding = [name for name in changed if name in measuring or PurePosixPath(name).name in _DECIDING]
     folder = config.baselines.name
-    accepted = [name for name in changed if name.startswith(f"{folder}/")]
+    accepted = [name for name in changed if name.startswith(f"{folder}/") and name.endswith(".json")]
     said = [f"tests are changed: {_some(deciding)}"] if deciding else []
     if accepted:
         said.append(f"baselines are changed, and do not count before this is merged: {_some(accepted)}")

@@ -166,7 +166,7 @@ def test_the_verdict_stands_first_and_what_is_worst_with_its_reason_before_anyth
         verdicts=(verdict,),
     )
     lines = markdown_report(record).splitlines()
-    assert lines[:10] == [
+    assert lines[:15] == [
         "<!-- qbench shop -->",
         "### ❌ qbench: fail (1 fail, 7 unchanged)",
         "",
@@ -175,10 +175,15 @@ def test_the_verdict_stands_first_and_what_is_worst_with_its_reason_before_anyth
         f"**fail:** {_SIZE.replace('size_bytes', '`size_bytes`')}",
         "- Why: a float island. More: qbench explain tiny int8",
         '- What to do: if this is meant, accept it with --qbench-accept "why"; else undo what changed.',
-        "- Evidence: The artifact changed. 2 of 3.",
+        "",
+        "<details><summary>How sure this is (1)</summary>",
+        "",
+        "- tiny-int8 `size_bytes`: The artifact changed. 2 of 3.",
+        "",
+        "</details>",
         "",
     ]
-    assert lines[10] == "<details><summary>Every model and recipe (1)</summary>"
+    assert lines[15] == "<details><summary>Every model and recipe (1)</summary>"
     assert "| `tiny` | `int8` | 784 B | - | - | ❌ fail (`size_bytes`) |" in lines
 
 
