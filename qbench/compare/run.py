@@ -12,7 +12,7 @@ from qbench.compare.accepted import MemoryFiles
 from qbench.compare.pair import declare, read_named, read_pair
 from qbench.compare.words import in_own_words
 from qbench.errors import DatasetError, QbenchError
-from qbench.measure.inputs import input_encoders
+from qbench.measure.inputs import input_encoders, wanted_inputs
 from qbench.measure.latency import time_rounds
 from qbench.models.dataset_files import read_dataset
 from qbench.session import Session, SessionOptions
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from qbench.compare.pair import Pair, Settings
     from qbench.models.config import Config
     from qbench.models.datasets import Dataset
-    from qbench.models.structure import Structure
     from qbench.progress import Progress
     from qbench.records import Subject
     from qbench.run_record import RunRecord
@@ -107,17 +106,9 @@ def _examples(settings: Settings) -> Dataset | None:
         dataset = read_dataset(settings.data, "--data", inputs=[spec.name for spec in structure.inputs])
         input_encoders(dataset, structure.inputs)
     except DatasetError as error:
-        raise DatasetError(f"{error}. {_wanted(settings, structure)}") from error
+        wanted = f"{settings.baseline.name} wants {wanted_inputs(structure.inputs)}"
+        raise DatasetError(f"{error}. {wanted}") from error
     return dataset
-
-
-def _wanted(settings: Settings, structure: Structure) -> str:
-    listed = ", ".join(
-        f"{spec.name!r} of shape (examples{''.join(f', {size}' for size in spec.shape[1:])}), "
-        f"{'real values or 8-bit with input_scale' if spec.quantized or spec.dtype == 'float32' else spec.dtype}"
-        for spec in structure.inputs
-    )
-    return f"{settings.baseline.name} wants {listed}"
 
 
 def _measure(session: Session, subject: Subject, kind: str) -> list[Verdict]:

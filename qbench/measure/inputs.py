@@ -99,6 +99,15 @@ def input_encoders(dataset: Dataset, specs: Sequence[TensorSpec]) -> tuple[Input
     )
 
 
+def wanted_inputs(specs: Sequence[TensorSpec]) -> str:
+    """What an artifact wants for inputs, for a sentence: each by its name, with its shape and what it may hold."""
+    return ", ".join(
+        f"{spec.name!r} of shape (examples{''.join(f', {size}' for size in spec.shape[1:])}), "
+        + ("real values or stored ones with a scale" if spec.dtype in _REAL or spec.quantized else spec.dtype)
+        for spec in specs
+    )
+
+
 def batch_axis(dataset: Dataset, specs: Sequence[TensorSpec]) -> bool:
     """Whether the artifact's inputs have an axis for examples in front of an example's own axes.
 
