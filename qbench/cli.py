@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import qbench.compare.command
 import qbench.conform.command
 import qbench.explain
+import qbench.init.command
 import qbench.report.command
 import qbench.trial.command
 import qbench.tune.command
@@ -30,6 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="qbench", description="Judges quantized TensorFlow Lite / LiteRT models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    init = commands.add_parser(
+        "init",
+        help="write what a project needs to have its models judged, and accept a first baseline",
+        description=qbench.init.command.DESCRIPTION,
+    )
+    qbench.init.command.add_options(init)
+    init.set_defaults(run=qbench.init.command.run_command)
     compare = commands.add_parser(
         "compare",
         help="the whole verdict for two .tflite files, without a project",
