@@ -54,11 +54,14 @@ class Histories:
     ----------
     reference
         Where baselines are read from; None for what is checked out.
+    anchor
+        A commit, tag or day to count from in place of what is declared.
     """
 
-    def __init__(self, config: Config, reference: str | None) -> None:
+    def __init__(self, config: Config, reference: str | None, *, anchor: str = "") -> None:
         self._config = config
         self._reference = reference or "HEAD"
+        self._anchor = anchor
         self._read = cache(self._read_all)
 
     def of(self, subject: Subject) -> Anchored:
@@ -71,7 +74,7 @@ class Histories:
         """
         history = self._read(self._reference).get(subject, History())
         model = self._config.models.get(subject.model)
-        declared = model.anchor if model else ""
+        declared = self._anchor or (model.anchor if model else "")
         plain = Anchored(changes=history.changes, gap=history.gap, notes=history.notes)
         if not declared or not history.changes:
             return plain
@@ -81,7 +84,8 @@ class Histories:
         try:
             anchored = self._read(declared).get(subject, History()).changes
         except BaselineError as error:
-            raise BaselineError(f"{_ANCHOR_KEY.format(model=subject.model)}: {error}") from error
+            where = "--since" if self._anchor else _ANCHOR_KEY.format(model=subject.model)
+            raise BaselineError(f"{where}: {error}") from error
         if not anchored:
             return plain  # It is younger than the anchor.
         common = sum(1 for one, other in zip(anchored, history.changes, strict=False) if one == other)

@@ -1,0 +1,1 @@
+"""`qbench history`: what was accepted of a model over time, and what has drifted."""
