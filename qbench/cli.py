@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import qbench.compare.command
 import qbench.conform.command
 import qbench.explain
+import qbench.history.command
 import qbench.init.command
 import qbench.report.command
 import qbench.trial.command
@@ -78,6 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     qbench.explain.add_options(explain)
     explain.set_defaults(run=qbench.explain.run_command)
+    history = commands.add_parser(
+        "history",
+        help="what was accepted of a model over time, by whom and why, and what has drifted",
+        description=qbench.history.command.DESCRIPTION,
+    )
+    qbench.history.command.add_options(history)
+    history.set_defaults(run=qbench.history.command.run_command)
     report = commands.add_parser(
         "report",
         help="make the reports of a run again from its JSON",
