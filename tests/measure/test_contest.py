@@ -67,6 +67,19 @@ class TestFindings:
         assert result.decided_fail_at <= result.interval.low
         assert result.interval.high <= result.decided_pass_at
 
+    @pytest.mark.parametrize("clock", ["cpu", "wall"])
+    @pytest.mark.parametrize("ratio", [1.0, 1.05, 1.10])
+    def test_the_summary_has_each_group_on_the_clock_that_decided(self, ratio, clock):
+        class Waiting(World):
+            def waiting_s(self, side, invokes):
+                return invokes * (3e-5 if side.name == "baseline" else 1e-5)
+
+        result = Waiting(ratio).contest(clock=clock)
+        summary = result.summary()
+        assert len(summary.groups_ns) == summary.groups == len(result.groups)
+        assert summary.groups_ns == tuple((each.baseline[clock], each.candidate[clock]) for each in result.groups)
+        assert summary.ratio == median(candidate / baseline for baseline, candidate in summary.groups_ns)
+
     def test_times_are_told(self):
         world = World(start_s=0.3)
         result = world.contest()

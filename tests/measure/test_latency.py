@@ -9,7 +9,7 @@ import pytest
 from pytest_benchmark.stats import Stats
 
 from qbench.errors import MeasurementError
-from qbench.measure.latency import benchmark_row, latency_sample
+from qbench.measure.latency import benchmark_row, latency_percentiles, latency_sample
 from qbench.records import LatencySample
 
 
@@ -90,3 +90,12 @@ def test_nothing_timed_is_refused():
 def test_a_time_that_is_no_positive_number_is_refused(median: float):
     with pytest.raises(MeasurementError, match="expected a positive number"):
         latency_sample(stats(median=median), iterations=1)
+
+
+def test_percentiles_are_those_of_all_rounds_in_nanoseconds():
+    timed = Stats()
+    for seconds in range(201, 0, -1):
+        timed.update(seconds * 1e-6)
+    found = latency_percentiles(timed)
+    assert found == pytest.approx([1000 + 2000 * percent for percent in range(101)])
+    assert (found[0], found[50], found[100]) == pytest.approx((timed.min * 1e9, timed.median * 1e9, timed.max * 1e9))
