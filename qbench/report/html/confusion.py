@@ -71,7 +71,7 @@ def confusion_of(gallery: SubjectGallery) -> ConfusionTable | None:
     small = len(found.classes) <= _MOST_CLASSES
     return ConfusionTable(
         row_name="label" if found.rows == "label" else "predicted before",
-        against={"baseline": "what was accepted", "fp32": "fp32"}.get(gallery.against, "") if before else "",
+        against={"baseline": "what was accepted"}.get(gallery.against, gallery.against) if before else "",
         classes=found.classes,
         rows=rows if small else (),
         pairs=() if small else tuple(_pairs(found.classes, rows)),

@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from qbench.report.html.untrusted import LONGEST_NAME, finalize, shown
+from qbench.report.html.untrusted import LONGEST_BRIEF, LONGEST_NAME, finalize, shown
 from qbench.report.wording import format_size, format_time, format_value
 
 _PACKAGE = "qbench.report.html"
@@ -40,6 +40,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "name": lambda text: shown(text, LONGEST_NAME),
+        "brief": lambda text: shown(text, LONGEST_BRIEF),
         "size": format_size,
         "time": format_time,
         "value": lambda value, metric: format_value(metric, value),

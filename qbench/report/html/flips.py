@@ -56,7 +56,7 @@ def _flips(gallery: SubjectGallery, index: int, kept: set[tuple[int, int]]) -> F
     return Flips(
         shown=shown,
         total=max(gallery.flips_total, len(shown)),
-        against={"baseline": "what was accepted", "fp32": "fp32"}.get(gallery.against, "another prediction"),
+        against={"baseline": "what was accepted"}.get(gallery.against, gallery.against),
         without_room=sum(bool(flip.png) and (index, place) not in kept for place, flip in enumerate(gallery.flips)),
     )
 

@@ -127,7 +127,7 @@ def usual_count(sizes: Sequence[float], *, gap: float = 6.0, least: float = 0.6)
 
 def _plain(verdict: VerdictRecord, value: float) -> str:
     """A change without its unit, which stands at the axis."""
-    text = f"{100 * value:.3g}" if _is_share(verdict) else f"{value:.3g}"
+    text = f"{100 * value:.2f}" if _is_share(verdict) else f"{value:.3g}"
     return "0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 

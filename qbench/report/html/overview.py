@@ -25,7 +25,7 @@ class Row:
     Attributes
     ----------
     verdicts
-        Words with the metrics that they are about, the worst first; of green ones the least alone, without metrics.
+        Words with the metrics that they are about, the worst first; where all are green the least alone, without them.
     """
 
     recipe: str
@@ -105,4 +105,4 @@ def _words(record: RunRecord, subject: SubjectRecord) -> tuple[tuple[Verdict, st
     ordered = sorted(metrics, key=list(Verdict).index)
     green = [word for word in ordered if word.green]
     told = [(word, ", ".join(dict.fromkeys(metrics[word]))) for word in ordered if not word.green]
-    return (*told, *((word, "") for word in green[:1]))
+    return tuple(told) or tuple((word, "") for word in green[:1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _RED = {Verdict.FAIL, Verdict.ERROR}
 _MOST = 5
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 #: Names that a shell and a reader take for what they are; others are left to the reader.
 _LONGEST = 200
 
@@ -30,7 +32,7 @@ def commands(record: RunRecord) -> tuple[Command, ...]:
     gate = " --benchmark-compare" if record.gated else ""
     found = [Command(says="The whole run, in the project's folder", line=f"pytest benchmarks/{gate}")]
     commit = record.commit.removesuffix("+")
-    if commit.isalnum():
+    if _COMMIT.fullmatch(commit):
         found.insert(0, Command(says="What was checked out", line=f"git checkout {commit}"))
     red = [verdict for verdict in record.verdicts if verdict.verdict in _RED]
     tests = {subject.id: subject.tests for subject in record.subjects}

@@ -11,8 +11,9 @@ import unicodedata
 
 from markupsafe import Markup
 
-#: Of a sentence, and of a name, this many characters are shown.
-LONGEST_TEXT = 4_000
+#: Of a sentence, of one above everything else, and of a name, this many characters are shown.
+LONGEST_TEXT = 2_000
+LONGEST_BRIEF = 500
 LONGEST_NAME = 120
 
 #: Control, format (such as U+202E), surrogate, private and unassigned characters; line ends and tabs are harmless.

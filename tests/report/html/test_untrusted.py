@@ -25,7 +25,7 @@ def test_what_joins_letters_and_what_ends_lines_stays():
 
 
 def test_a_long_text_says_how_much_of_it_is_missing():
-    assert shown("x" * 10_000) == "x" * LONGEST_TEXT + "… (6,000 more characters)"
+    assert shown("x" * 10_000) == "x" * LONGEST_TEXT + "… (8,000 more characters)"
 
 
 def test_markup_of_the_templates_is_left_alone():
