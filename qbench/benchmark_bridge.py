@@ -38,6 +38,8 @@ class BenchmarkBridge:
         compare = config.getoption("benchmark_compare", None)
         self.gate = bool(compare)
         self._kept_from_saving = ""
+        if self.gate and config.option.verbose < 0:
+            config.option.benchmark_quiet = True  # Under -q a green gate is one line.
         _refuse_codspeed(config, gate=self.gate)
         _refuse_blind_compare_fail(config)
         if isinstance(compare, str):

@@ -168,5 +168,13 @@ def failure(message: str) -> BaseException:
     return pytest.fail.Exception(message, pytrace=False)
 
 
+def shorten_summary(report: pytest.TestReport, subject: Subject) -> None:
+    """Have pytest's short summary, and the message in JUnit's XML, say the first sentence; the report has all of it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    prefix = f"Failed: {subject.id}: "
+    if crash is not None and crash.message.startswith(prefix):
+        crash.message = crash.message.removeprefix(prefix).partition("\n")[0]
+
+
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "").rstrip(".") or type(error).__name__

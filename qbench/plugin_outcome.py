@@ -103,13 +103,16 @@ class Outcome:
         ]
         if not (inventory.results or inventory.verdicts or lines):
             return
-        reporter.section(f"qbench: against {inventory.baselines}" if inventory.gated else "qbench")
+        quiet = reporter.verbosity < 0
+        if not quiet:
+            reporter.section(f"qbench: against {inventory.baselines}" if inventory.gated else "qbench")
         if inventory.results or inventory.verdicts:
             lines = [*self._table(reporter), *lines]
         for line in lines:
             reporter.write_line(line)
         if inventory.gated:
-            reporter.write_line(f"gate: {headline(inventory.verdicts)}")
+            red = bool(inventory.failed)
+            reporter.write_line(f"gate: {headline(inventory.verdicts)}", bold=red, red=red)
             if inventory.incomplete and not inventory.failed:
                 where = f"exit status {EXIT_INCOMPLETE}" if in_ci() else "fails in CI"
                 reporter.write_line(f"gate: not green: {len(inventory.incomplete)} not judged ({where})", yellow=True)
@@ -123,6 +126,7 @@ class Outcome:
             width=reporter._tw.fullwidth,  # noqa: SLF001 - pytest has no public width
             colour=reporter._tw.hasmarkup,  # noqa: SLF001 - nor a public way to ask for colour
             verbose=reporter.verbosity > 0,
+            quiet=reporter.verbosity < 0,
             stream=table,
         )
         return table.getvalue().splitlines()

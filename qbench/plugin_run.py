@@ -17,6 +17,7 @@ from qbench.fixtures import MODEL_FIXTURE, SUBJECT_FIXTURE, Fixtures, model_of, 
 from qbench.models.config import load_config
 from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.plugin_ci import CiReports, add_suite_properties
+from qbench.plugin_gate import shorten_summary
 from qbench.plugin_outcome import Outcome
 from qbench.plugin_progress import PytestProgress
 from qbench.plugin_reports import ReportFiles
@@ -182,6 +183,7 @@ class PytestRun:
             if problem not in problems and not any(known in reason for known in problems):
                 problems.append(problem)
             self._absent.setdefault(subject, {})[item.nodeid] = "failed"
+            shorten_summary(report, subject)
         elif report.skipped:
             self._absent.setdefault(subject, {})[item.nodeid] = "skipped"
 

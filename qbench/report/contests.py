@@ -25,27 +25,34 @@ def contest_sentence(verdict: MetricVerdict, contest: ContestSummary) -> str:
     """What the contest behind a verdict measured."""
     said = _measured(contest)
     if contest.finding == "inconclusive":
-        said += f" {_undecided(verdict, contest)}"
+        said += f" {undecided_contest(verdict, contest)}"
     return f"{said} Seed {contest.seed}."
+
+
+def contest_interval(contest: ContestSummary) -> str:
+    """The ratio of a contest with its interval, without an end."""
+    if contest.ratio is None:
+        return "No blocks were measured side by side"
+    low = "0" if contest.low is None else f"{contest.low:.3f}"
+    high = "any" if contest.high is None else f"{contest.high:.3f}"
+    return f"Side by side the ratio is {contest.ratio:.3f} ({contest.confidence:.0%} interval {low} to {high})"
 
 
 def _measured(contest: ContestSummary) -> str:
     if contest.ratio is None:
-        return "No blocks were measured side by side."
-    low = "0" if contest.low is None else f"{contest.low:.3f}"
-    high = "any" if contest.high is None else f"{contest.high:.3f}"
+        return f"{contest_interval(contest)}."
     rounds = "1 round" if len(contest.rounds) == 1 else f"{len(contest.rounds)} rounds"
     if len(set(contest.rounds)) > 1:
         rounds += f" ({', '.join(contest.rounds)})"
     other = "wall" if contest.clock == "cpu" else "cpu"
     return (
-        f"Side by side the ratio is {contest.ratio:.3f} ({contest.confidence:.0%} interval {low} to {high}) in "
-        f"{_CLOCKS[contest.clock]}, {contest.other_clock_ratio or 0:.3f} in {_CLOCKS[other]}; {contest.groups} groups "
-        f"in {rounds}, {contest.seconds:.1f} s."
+        f"{contest_interval(contest)} in {_CLOCKS[contest.clock]}, {contest.other_clock_ratio or 0:.3f} in "
+        f"{_CLOCKS[other]}; {contest.groups} groups in {rounds}, {contest.seconds:.1f} s."
     )
 
 
-def _undecided(verdict: MetricVerdict, contest: ContestSummary) -> str:
+def undecided_contest(verdict: MetricVerdict, contest: ContestSummary) -> str:
+    """What an undecided contest says all the same: which tolerances it would decide, and what more time would do."""
     limit = "what is left of run_limit_s" if contest.run_limited else "limit_s"
     parts = [f"That decides nothing within {limit}"]
     # Only of a latency is the ratio the tolerance's own measure.

@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from qbench.judge.metrics import verdict_kind
 from qbench.records import Subject
 from qbench.report.power import power_sentences
-from qbench.report.wording import details, format_size, format_time, sentences
+from qbench.report.wording import brief, details, format_size, format_time, sentence, sentences
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
 
     from qbench.verdicts import MetricVerdict, SubjectResult
@@ -36,6 +37,9 @@ _NARROW_COLUMNS = 100
 
 _REFERENCE = "fp32"
 
+#: Columns by which the second line of a paragraph and those below it are moved in.
+_HANGING = 2
+
 
 def render(
     results: Mapping[Subject, SubjectResult],
@@ -44,6 +48,7 @@ def render(
     width: int,
     colour: bool,
     verbose: bool,
+    quiet: bool = False,
     stream: TextIO,
 ) -> None:
     """Print the table of a run, and a sentence for all that a reader has to know: verdicts, and what they cannot tell.
@@ -53,19 +58,47 @@ def render(
     width
         Columns of the terminal.
     verbose
-        Whether everything that was measured is listed, and green verdicts get their sentence too.
+        Whether everything that was measured is listed, green verdicts get their sentence too, and all of them their
+        whole evidence.
+    quiet
+        Whether nothing is printed but what is not green.
     """
     console = Console(
         file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False, soft_wrap=False
     )
-    console.print(_table(results, verdicts, narrow=width < _NARROW_COLUMNS))
+    if not quiet:
+        console.print(_table(results, verdicts, narrow=width < _NARROW_COLUMNS))
     for result in results.values() if verbose else ():
         console.print(Text(details(result)))
     shown = [verdict for verdict in verdicts if verbose or not verdict.verdict.green]
-    for word, text in sentences(sorted(shown, key=lambda verdict: list(Verdict).index(verdict.verdict))):
-        console.print(Text(f"{word}: ", style=_STYLES[word]).append(text, style="default not bold"))
-    for text in power_sentences(verdicts):
-        console.print(Text("power: ", style="yellow").append(text, style="default"))
+    shown.sort(key=lambda verdict: list(Verdict).index(verdict.verdict))
+    failed = [verdict for verdict in shown if verdict.verdict == Verdict.FAIL]
+    said = sentence if verbose else brief
+    for word, text in sentences(failed, said):
+        _hang(console, f"{word}: ", _STYLES[word], text)
+    for label, cause in _causes(results, failed):
+        _hang(console, f"{label}: ", "bold", cause)
+    for word, text in sentences(shown[len(failed) :], said):
+        _hang(console, f"{word}: ", _STYLES[word], text)
+    for text in () if quiet else power_sentences(verdicts):
+        _hang(console, "power: ", "yellow", text)
+
+
+def _causes(results: Mapping[Subject, SubjectResult], failed: Sequence[MetricVerdict]) -> Iterator[tuple[str, str]]:
+    """Why something failed, with a label that says what."""
+    kinds = {(verdict.subject, verdict_kind(verdict.metric)) for verdict in failed}
+    for subject, result in results.items():
+        for kind, cause in result.causes.items():
+            if (subject, kind) in kinds:
+                yield f"why {subject.id} {kind}", cause.removeprefix("Why: ")
+
+
+def _hang(console: Console, label: str, style: str, text: str) -> None:
+    """Print a paragraph, its first word in colour and its other lines two columns in."""
+    paragraph = Text(label, style=style).append(text, style="default not bold")
+    for number, line in enumerate(paragraph.wrap(console, console.width - _HANGING)):
+        line.rstrip()
+        console.print(Text(" " * _HANGING * bool(number)).append_text(line))
 
 
 def headline(verdicts: Sequence[MetricVerdict]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from qbench.judge.metrics import DRIFT_SUFFIX
 from qbench.report.amounts import SHARES, format_amount, tolerance_phrase, with_unit
+from qbench.report.certainty import certainty
 from qbench.report.contests import contest_sentence, speedup_statement
 from qbench.report.evidence import paired_sentence
 from qbench.report.resamples import bootstrap_sentence
@@ -13,9 +14,12 @@ from qbench.report.slices import slices_sentence
 from qbench.verdicts import MetricVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from qbench.verdicts import SubjectResult
+
+#: A verdict and what is said of it.
+Told = tuple[Verdict, str]
 
 _Judged = TypeVar("_Judged", bound=MetricVerdict)
 
@@ -28,8 +32,18 @@ _MOST_NAMES = 3
 
 def sentence(verdict: MetricVerdict) -> str:
     """One verdict as a sentence with its advice."""
+    return " ".join(_parts(verdict))
+
+
+def brief(verdict: MetricVerdict) -> str:
+    """One verdict as a person reads it who has ten seconds: what got worse, how sure that is, and what to do."""
+    return " ".join(part for part in (statement(verdict), certainty(verdict), _what_to_do(verdict)) if part)
+
+
+def _parts(verdict: MetricVerdict) -> list[str]:
+    """All that is said of a verdict, a sentence or two for each kind of evidence."""
     parts = [statement(verdict)]
-    if verdict.reason and verdict.now is not None and verdict.reference is not None:
+    if verdict.reason and verdict.now is not None and verdict.reference is not None and verdict.against != "anchor":
         parts.append(f"{verdict.reason[0].upper()}{verdict.reason[1:]}.")
     if verdict.paired is not None and verdict.paired.lost + verdict.paired.won:
         parts.append(paired_sentence(verdict, verdict.paired))
@@ -39,19 +53,27 @@ def sentence(verdict: MetricVerdict) -> str:
         parts.append(slices_sentence(verdict.slices))
     if verdict.contest is not None:
         parts.append(contest_sentence(verdict, verdict.contest))
-    if verdict.advice:
-        parts.append(f"What to do: {verdict.advice}.")
-    return " ".join(parts)
+    if advice := _what_to_do(verdict):
+        parts.append(advice)
+    return parts
 
 
-def sentences(verdicts: Iterable[MetricVerdict]) -> list[tuple[Verdict, str]]:
+def _what_to_do(verdict: MetricVerdict) -> str:
+    return f"What to do: {verdict.advice}." if verdict.advice else ""
+
+
+def sentences(verdicts: Iterable[MetricVerdict], said: Callable[[MetricVerdict], str] = sentence) -> list[Told]:
     """Each verdict with its sentence, in the given order; what is true of many for one reason is said once.
 
     Slices are evidence of one subject, also where the same is wrong with many.
+
+    Parameters
+    ----------
+    said
+        What is said of a verdict that stands alone: `sentence`, or `brief`.
     """
     return [
-        (group[0].verdict, sentence(group[0]) if len(group) == 1 else sentence_of_many(group))
-        for group in alike(verdicts)
+        (group[0].verdict, said(group[0]) if len(group) == 1 else sentence_of_many(group)) for group in alike(verdicts)
     ]
 
 
@@ -77,8 +99,8 @@ def sentence_of_many(group: Sequence[MetricVerdict]) -> str:
 
 
 def failure_message(verdicts: Iterable[MetricVerdict]) -> str:
-    """What a failing test says: one line for each metric that got worse."""
-    return "\n".join(sentence(verdict) for verdict in verdicts)
+    """What a failing test says of each metric that got worse: a line for that, and one for each kind of evidence."""
+    return "\n".join(part for verdict in verdicts for part in _parts(verdict))
 
 
 def details(result: SubjectResult) -> str:
@@ -143,9 +165,11 @@ def statement(verdict: MetricVerdict) -> str:
     if verdict.change == 0:
         return f"{name} {now}, as {against}."
     word = "worse" if verdict.change > 0 else "better"
-    return (
-        f"{name} {now}, {_amount(verdict, abs(verdict.change))} {word} than {reference} of {against}{_limit(verdict)}."
+    said = (
+        f"{name} {now}, {_amount(verdict, abs(verdict.change))} {word} than {reference} of {against}{_limit(verdict)}"
     )
+    # A distance from an anchor says nothing without when that was, and what came since.
+    return f"{said}; {verdict.reason}." if verdict.against == "anchor" else f"{said}."
 
 
 def _limit(verdict: MetricVerdict) -> str:

@@ -57,19 +57,24 @@ def test_each_regression_fails_its_own_test_with_one_message(project: Project):
     assert set(messages) == failed
     assert messages["test_size[heavy-int8]"] == (
         f"heavy-int8: size_bytes is {size + 40} B, {40 / size:.2%} worse than {size} B of the baseline "
-        f"(beyond the tolerance of 1.00%). {advice}"
+        f"(beyond the tolerance of 1.00%).\n{advice}"
     )
     assert messages["test_structure[floaty-int8]"] == (
         "floaty-int8: integer_compute is 0.0000, 100 points worse than 1.0000 of the baseline "
-        f"(beyond the tolerance of 0 points). {advice}\n"
+        f"(beyond the tolerance of 0 points).\n{advice}\n"
         "Why: since it was accepted: 2 DEQUANTIZE, accepted 0. More: qbench explain floaty int8"
     )
-    against_baseline, against_fp32, why = messages["test_accuracy[wrong-int8]"].splitlines()
-    assert "worse than 1.0000 of the baseline (beyond the tolerance of 0.2 points)" in against_baseline
-    assert "of 64 predictions differ from the baseline's" in against_baseline
-    assert against_baseline.endswith(advice)
-    assert "worse than 1.0000 of fp32 of the same run (beyond the tolerance of 0.5 points)" in against_fp32
-    assert "What to do: try a recipe that loses less" in against_fp32
+    *said, why = messages["test_accuracy[wrong-int8]"].splitlines()
+    second = next(number for number, line in enumerate(said) if "accuracy_drop: " in line)
+    against_baseline, against_fp32 = said[:second], said[second:]
+    assert against_baseline[0].endswith("worse than 1.0000 of the baseline (beyond the tolerance of 0.2 points).")
+    assert "of 64 predictions differ from the baseline's" in against_baseline[1]
+    assert against_baseline[-1] == advice
+    assert against_fp32[0].endswith("worse than 1.0000 of fp32 of the same run (beyond the tolerance of 0.5 points).")
+    assert against_fp32[-1].startswith("What to do: try a recipe that loses less")
+    # What stands below the table is shorter, and says why too.
+    (short,) = (line for line in told(result) if line.startswith("why wrong-int8 accuracy: "))
+    assert short.partition("accuracy: ")[2] == why.removeprefix("Why: ")
     assert why.startswith("Why: FULLY_CONNECTED int8 'y': weights differ: ")
     assert why.endswith("More: qbench explain wrong int8")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import models_zoo
 import pytest
-from small_project import told
+from small_project import failures, told
 
 if TYPE_CHECKING:
     from small_project import Project
@@ -34,8 +34,8 @@ def _ours(lines: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("arguments", "environment"),
-    [(["-q"], {"NO_COLOR": "1", "PY_COLORS": ""}), (["-v", "--color=no"], {})],
-    ids=["-q with NO_COLOR", "-v --color=no"],
+    [([], {"NO_COLOR": "1", "PY_COLORS": ""}), (["-v", "--color=no"], {})],
+    ids=["NO_COLOR", "-v --color=no"],
 )
 def test_narrow_and_without_colour(mixed: Project, arguments: list[str], environment: dict[str, str]):
     result = mixed.run("--benchmark-compare", *arguments, COLUMNS=str(_COLUMNS), **environment)
@@ -69,6 +69,43 @@ def test_narrow_and_without_colour(mixed: Project, arguments: list[str], environ
     # Green verdicts have a sentence under -v alone.
     assert ("unchanged: tiny-fp32: size_bytes is 592 B, as the baseline." in said) == ("-v" in arguments)
     assert any(line.startswith("gate: 1 fail, 8 missing, ") for line in ours)
+
+
+def test_under_q_green_is_a_line_and_red_is_what_fails(accepted_project: Project):
+    project = accepted_project
+    green = project.run("--benchmark-compare", "-q")
+    assert green.ret == 0
+    dots, gate, summary = (line for line in green.outlines if line)
+    assert dots.startswith("........ ")
+    assert gate == "gate: 1 pass, 14 unchanged"
+    assert summary.startswith("8 passed in ")
+    project.write("tiny.int8.tflite", models_zoo.dense_int8(seed=1) + bytes(40))
+    red = project.run("--benchmark-compare", "-q", "-k", "not latency")
+    assert red.ret == 1
+    end = red.outlines[red.outlines.index(next(line for line in red.outlines if line.startswith("fail: "))) :]
+    labels = [line.split(": ")[0] for line in end[:-1] if not line.startswith(" ")]
+    why = ["why tiny-int8 size", "why tiny-int8 accuracy"]
+    assert labels == ["fail", "fail", "fail", *why, "missing", "missing", "gate"]
+    assert not [line for line in red.outlines if line.startswith(("model, recipe", "power: "))]
+
+
+def test_a_failure_is_short_below_the_table_and_whole_where_its_test_failed(accepted_project: Project):
+    project = accepted_project
+    project.write("tiny.int8.tflite", models_zoo.dense_int8(seed=1))
+    short, whole = (project.run("--benchmark-compare", "-k", "accuracy and int8", *more) for more in ([], ["-v"]))
+    said = failures(short)["test_accuracy[tiny-int8]"]
+    assert said == failures(whole)["test_accuracy[tiny-int8]"], "all there is to know"
+    (brief,) = (line for line in told(short) if line.startswith("fail: tiny-int8: accuracy is "))
+    full = " ".join(line.strip() for line in told(whole))
+    for evidence in ("of 64 predictions differ", "(McNemar)", "Worst slice: "):
+        assert evidence in said
+        assert evidence in full
+        assert evidence not in brief
+    interval = r"On other examples like these it is [\d.]+ to [\d.]+ points worse \(90% interval\)\. What to do: "
+    assert re.search(r"the tolerance of 0\.2 points\)\. " + interval, brief)
+    # pytest's own summary has the first sentence, and not the name of the model a second time.
+    (summary,) = (line for line in short.outlines if line.startswith("FAILED "))
+    assert re.search(r"test_accuracy\[tiny-int8\] - accuracy is \S+, \S+ points worse than .* points\)\.$", summary)
 
 
 def test_colours_say_nothing_that_words_do_not(mixed: Project):

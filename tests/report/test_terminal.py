@@ -284,3 +284,43 @@ def test_markup_in_names_is_text(name: str, width: int):
     assert f"error ({name}m)" in unwrapped
     assert f"error: {name}-{name}r: {name}m: {name} was found." in unwrapped
     assert f"{name}-{name}r: latency_ns: {name} in many." in unwrapped
+
+
+# --- paragraphs ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_verdict_begins_at_the_left_and_its_other_lines_stand_further_in(width: int):
+    lines = shown(RESULTS, VERDICTS, width=width).split("\n")
+    said = lines[next(number for number, line in enumerate(lines) if line.startswith("fail: ")) :]
+    beginnings = [line for line in said if line and not line.startswith(" ")]
+    assert {line.partition(":")[0] for line in beginnings} == {"fail", "missing", "not comparable"}
+    assert all(re.match(r"  \S", line) for line in said if line.startswith(" "))
+    assert all(any(line.startswith(f"fail: {subject.id}: accuracy") for line in beginnings) for subject in SUBJECTS)
+
+
+def test_why_is_said_of_what_fails_alone():
+    subject = SUBJECTS[1]
+    result = result_of(subject)
+    result.causes |= {"accuracy": "Why: channels share one scale. More: qbench explain", "latency": "Why: it is slow."}
+    failing = [judge(subject, ACCURACY, now=0.97, reference=0.98, tolerance=0.002)]
+    text = shown([result], failing, width=200)
+    assert f"\nwhy {subject.id} accuracy: channels share one scale. More: qbench explain\n" in text
+    assert "it is slow" not in text
+    green = [judge(subject, ACCURACY, now=0.98, reference=0.98, tolerance=0.002)]
+    assert "why " not in shown([result], green, width=200, verbose=True)
+
+
+def test_quiet_shows_what_is_not_green_alone():
+    stream = io.StringIO()
+    render(
+        {result.subject: result for result in RESULTS},
+        VERDICTS,
+        width=120,
+        colour=False,
+        verbose=False,
+        quiet=True,
+        stream=stream,
+    )
+    assert "model, recipe" not in stream.getvalue()
+    assert stream.getvalue().startswith("fail: ")

@@ -142,9 +142,16 @@ def test_sentence(verdict: MetricVerdict, expected: str):
     assert sentence(verdict) == f"mnist-mlp-int8: {expected}"
 
 
-def test_a_failing_test_says_one_line_for_each_metric():
+def test_a_failing_test_says_of_each_metric_what_is_worse_and_below_that_how_it_is_known():
     verdicts = [judged("accuracy", 0.9, 0.8, 0), judged("float_islands", 0, 1, 0)]
-    assert failure_message(verdicts).split("\n") == [sentence(verdict) for verdict in verdicts]
+    said = failure_message(verdicts).split("\n")
+    # Nothing of the sentences is lost, and each begins with a line of its own.
+    assert " ".join(said) == " ".join(sentence(verdict) for verdict in verdicts)
+    assert [line.partition(" is ")[0] for line in said if " worse than " in line] == [
+        f"{SUBJECT.id}: accuracy",
+        f"{SUBJECT.id}: float_islands",
+    ]
+    assert [line.startswith("What to do: ") for line in said] == [False, True, False, True]
 
 
 @pytest.mark.parametrize(
