@@ -19,7 +19,7 @@ _OF_MESSAGES = (
 _TELLING = 6
 
 #: What a value of the wrong type ends in, wherever it stands.
-_WHOLE = {"...: found ..., expected ..."}
+_WHOLE = {"...: found ..., expected ...", "...: found ..., expected one of ..."}
 
 #: Words that most messages have.
 _COMMON = re.compile(r"\b(?:found|expected|one of|a)\b|\.\.\.|\W")
