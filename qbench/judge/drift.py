@@ -116,6 +116,11 @@ def find_drifts(
     return tuple(found)
 
 
+def limited(tolerance: Tolerance, own: Mapping[str, Metric] | None = None) -> tuple[Metric, ...]:
+    """The metrics whose drift has a declared limit; `own` are the user's own, by name."""
+    return tuple(metric for metric, key in _candidates(own or {}) if _limit(tolerance, key)[1])
+
+
 def find_drift(
     metric: Metric,
     values: Sequence[float],

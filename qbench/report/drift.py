@@ -59,7 +59,7 @@ def drift_sentence(subject: Subject, drift: Drift, history: Sequence[AcceptedCha
 
 def through_sentence(drift: Drift, history: Sequence[AcceptedChange]) -> str:
     """Which change is the anchor, and what came since, as what follows on an amount."""
-    return f"its anchor is {_commit(history[drift.anchor])}; from there {_through(drift, history)}"
+    return f"the anchor is {_commit(history[drift.anchor])}, from there {_through(drift, history)}"
 
 
 def _through(drift: Drift, history: Sequence[AcceptedChange]) -> str:

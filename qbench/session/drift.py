@@ -11,7 +11,7 @@ import msgspec
 from qbench.baseline.history import AcceptedChange, History, read_histories
 from qbench.errors import BaselineError, QbenchError
 from qbench.files import rounded
-from qbench.judge.drift import Drift, find_drifts
+from qbench.judge.drift import Drift, find_drifts, limited
 from qbench.judge.gate import not_judged
 from qbench.judge.metrics import DRIFT_SUFFIX, kind_of
 from qbench.report.drift import drift_sentence, through_sentence
@@ -112,18 +112,23 @@ class Drifts:
 
     def judge(self, result: SubjectResult, kind: str, tolerance: Tolerance) -> list[MetricVerdict]:
         """A verdict on each metric of a kind whose drift has a declared limit."""
+        subject = result.subject
         if tolerance.drift is None:
             return []
-        subject = result.subject
+        names = [
+            f"{metric.name}{DRIFT_SUFFIX}"
+            for metric in limited(tolerance, self._histories.own(subject))
+            if kind_of(metric.name) == kind and metric.name in result.metrics
+        ]
         try:
             past = self._histories.of(subject)
         except BaselineError as error:
-            return [not_judged(subject, f"{kind}{DRIFT_SUFFIX}", Verdict.ERROR, str(error), advice=_FETCH)]
+            return [not_judged(subject, name, Verdict.ERROR, str(error), advice=_FETCH) for name in names]
         if not past.changes:
             return []  # Nothing was accepted, which is a verdict of its own.
         if kind == "accuracy" and result.dataset_digest != past.changes[-1].dataset:
             reason = "the dataset is another than that of what was accepted; once this is accepted, drift starts anew"
-            return [not_judged(subject, f"{kind}{DRIFT_SUFFIX}", Verdict.NOT_COMPARABLE, reason)]
+            return [not_judged(subject, name, Verdict.NOT_COMPARABLE, reason) for name in names]
         return [
             _verdict(subject, drift, changes, past.gap)
             for drift, changes in self._found(past, result, tolerance)
@@ -141,7 +146,8 @@ class Drifts:
             try:
                 past = self._histories.of(subject)
             except BaselineError as error:
-                return [f"drift: not looked for: {error}"]
+                # Where there is a limit, it is a verdict.
+                return [] if tolerance.drift else [f"drift: not looked for: {error}"]
             if past.gap and past.changes and past.changes[0].commit:
                 gaps[past.gap] = None
             for drift, changes in self._found(past, result, tolerance):
