@@ -11,6 +11,7 @@ import qbench.conform.command
 import qbench.explain
 import qbench.history.command
 import qbench.init.command
+import qbench.publish
 import qbench.report.command
 import qbench.trial.command
 import qbench.tune.command
@@ -86,6 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     qbench.history.command.add_options(history)
     history.set_defaults(run=qbench.history.command.run_command)
+    publish = commands.add_parser(
+        "publish",
+        help="send a run to MLflow or Weights & Biases",
+        description="Sends what --qbench-json wrote to where experiments are kept: for each subject its parameters, "
+        "metrics and verdicts, and the file itself.",
+    )
+    qbench.publish.add_options(publish)
+    publish.set_defaults(run=qbench.publish.run_command)
     report = commands.add_parser(
         "report",
         help="make the reports of a run again from its JSON",

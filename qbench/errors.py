@@ -18,6 +18,7 @@
     ├── MeasurementError       a measurement has no usable value (NaN, wrong shape, no samples)
     ├── OutOfTimeError         the time that some work may take is over
     ├── RunRecordError         a file is not the record of a run, or of a version this qbench does not know
+    ├── PublishError           a run could not be published: no client, or the service refused
     ├── UnspecifiedError       what an operator is given has no result by the int8 specification
     └── BaselineError          baselines/ cannot be read or must not be written
         ├── BaselineFormatError      damaged, or of a version this qbench does not know
@@ -138,6 +139,10 @@ class OutOfTimeError(QbenchError):
 
 class RunRecordError(QbenchError):
     """A file is not the record of a run, or of a version that this qbench does not know."""
+
+
+class PublishError(QbenchError):
+    """A run could not be published: the client is not installed, or the service refused."""
 
 
 class UnspecifiedError(QbenchError, ValueError):
