@@ -26,13 +26,12 @@ if TYPE_CHECKING:
 #: What a shell calls a program that Ctrl-C ended.
 _INTERRUPTED = 130
 _FAILED = 1
-_NO_TESTS = 5
 _REASON = "first baseline"
 
 DESCRIPTION = (
     "Writes what a project needs to have its models judged: [tool.qbench] in pyproject.toml, three files of "
-    "benchmarks, and a workflow; runs the benchmarks once and accepts what they measure as the first baseline. Asks for "
-    "what no option says; without a terminal it asks nothing. What is there already is never overwritten."
+    "benchmarks, and a workflow; runs the benchmarks once and accepts what they measure as the first baseline. It asks "
+    "for what no option says, and without a terminal for nothing. What is there already is never overwritten."
 )
 
 _WORDS = {"new": "writes", "more": "adds to", "same": "has", "kept": "keeps, although it says something else:"}
@@ -162,13 +161,9 @@ def _run_pytest(answers: Answers) -> int:
 
 
 def _say_failed(status: int, accept: str, terminal: Terminal) -> None:
-    if status == _INTERRUPTED:
-        why = "The first run was interrupted"
-    elif status == _NO_TESTS:
-        why = "pytest collected no test: do `python_files` or `norecursedirs` of its configuration leave them out?"
-    else:
-        why = f"The first run failed (exit status {status}), for the reason above"
-    terminal.say(f"{why.rstrip('.')}{'' if why.endswith('?') else '.'}")
+    interrupted = status == _INTERRUPTED
+    why = "was interrupted" if interrupted else f"failed (exit status {status}), for the reason above"
+    terminal.say(f"The first run {why}.")
     terminal.say("The files are written, and no baseline is accepted. When it is put right:")
     terminal.say(f"  {accept}")
 

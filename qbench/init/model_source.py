@@ -71,7 +71,10 @@ def find_source(given: Sequence[str], root: Path) -> ModelSource:
         structure = artifacts.get(path)
         if structure is None or _recipe_of(structure) == REFERENCE_RECIPE:
             declared = from_root(path, root, OPTION)
-            read_source(declared, (), key=OPTION, root=root)
+            try:
+                read_source(declared, (), key=OPTION, root=root)
+            except ConfigError as error:
+                raise ConfigError(OPTION, found=error.found, expected=_EXPECTED) from error
             return ModelSource(declared=declared, name=_name([path]), converts=True, structure=structure)
     by_recipe: dict[str, Path] = {}
     for recipe, path in named:

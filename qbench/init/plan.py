@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from qbench.errors import ConfigError
 from qbench.init.declaration import with_model
 from qbench.init.project import PYPROJECT, names_of_tests
 from qbench.templates import WORKFLOW_PATHS, workflow_template
@@ -73,7 +74,7 @@ def plan_files(answers: Answers, *, add: bool) -> tuple[PlannedFile, ...]:
     Raises
     ------
     ConfigError
-        If pyproject.toml cannot get a declaration.
+        If pyproject.toml cannot get a declaration, or where a file belongs is none that can be read.
     """
     root = answers.root
     tests = {"latency": _LATENCY, "size": _SIZE, **({"accuracy": _ACCURACY} if answers.dataset else {})}
@@ -130,5 +131,7 @@ def _install(answers: Answers) -> str:
 def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigError(str(path), found=f"no file that can be read ({error.strerror})", expected="one") from error

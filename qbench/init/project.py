@@ -22,14 +22,10 @@ _MOST_FOLDERS = 5000
 
 
 def find_root(start: Path) -> Path:
-    """The folder of the nearest pyproject.toml above `start`, else of the git repository around it, else `start`."""
+    """The nearest folder from `start` upwards that has a pyproject.toml or is a git repository's, else `start`."""
     start = start.absolute()
     above = (start, *start.parents)
-    for marker in (PYPROJECT, ".git"):
-        for folder in above:
-            if (folder / marker).exists():
-                return folder
-    return start
+    return next((folder for folder in above if (folder / PYPROJECT).exists() or (folder / ".git").exists()), start)
 
 
 def from_root(path: Path, root: Path, option: str) -> str:
