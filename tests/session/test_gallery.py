@@ -221,6 +221,18 @@ class TestOperators:
         assert found[FP32].times
         assert (found[FP32].operators, found[FP32].float_times) == ((), ())
 
+    @pytest.mark.parametrize("where", ["here", "in another process"])
+    def test_examples_that_flip_are_known_from_the_run(
+        self, pictured: Lab, monkeypatch: pytest.MonkeyPatch, where: str
+    ):
+        cases: list[Any] = []
+        monkeypatch.setattr("qbench.session.blame.diagnose", lambda case, *_: cases.append(case))
+        session = measured(pictured)
+        gathered(controller_of(pictured, session) if where == "in another process" else session, 30.0)
+        ((floats, ours),) = [case.predictions for case in cases]
+        np.testing.assert_array_equal(floats, predictions(pictured, network()))
+        np.testing.assert_array_equal(ours, predictions(pictured, network(quantized=True)))
+
     def test_without_time_it_is_said_how_to_have_it(self, pictured: Lab):
         found = gathered(measured(pictured), 0.0)[INT8]
         assert (found.operators, found.times) == ((), ())
