@@ -130,6 +130,13 @@ def test_a_reference_is_never_an_option_of_git(repository: Path, reference: str)
     assert sorted(path.name for path in repository.iterdir()) == [".git", "baselines"]
 
 
+def test_a_branch_may_even_be_called_like_an_option(repository: Path):
+    accept(repository, 1)
+    git(repository, "update-ref", "refs/heads/--all", "HEAD")
+    accept(repository, 2)
+    assert versions(read_history(repository / "baselines", SUBJECT, "--all")) == [1]
+
+
 @pytest.mark.parametrize(
     "author",
     ["Ünï Çode", "<script>alert(1)</script>", "a\tb|c`d", ":100644 100644 0 0 M", "0" * 40, "\x1b[31mred", "O'B"],

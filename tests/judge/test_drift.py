@@ -110,6 +110,9 @@ def test_on_other_examples_an_accuracy_starts_anew_and_a_size_does_not():
     assert (there.anchor, changed.anchor) == (0, 1)
     (declared,) = find_drifts(slow, resolve_tolerance(), datasets=["a", "b", "b"], anchor=0)
     assert declared.anchor == 1
+    sizes = [{"size_bytes": size} for size in (1000.0, 1020.0, 1040.0)]
+    (size,) = find_drifts(sizes, resolve_tolerance(), datasets=["a", "b", "b"])
+    assert size.anchor == 0
 
 
 # --- what is judged ---------------------------------------------------------------------------------------
