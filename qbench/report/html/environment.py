@@ -57,9 +57,9 @@ def coordinate(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def data_url(png: bytes) -> str:
-    """A picture as its own address."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+def data_url(png: bytes) -> Markup:
+    """A picture as its own address: whole, where text would be cut, and of letters that need no escape."""
+    return Markup("data:image/png;base64,{}").format(base64.b64encode(png).decode("ascii"))
 
 
 def short_commit(commit: str) -> str:

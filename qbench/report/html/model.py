@@ -38,6 +38,8 @@ class SubjectPart:
     ----------
     open
         Whether its details are unfolded: those of subjects that are not green.
+    problems
+        What went wrong and is not said by a verdict.
     metrics
         Name, value now and value accepted, as text.
     """
@@ -46,6 +48,7 @@ class SubjectPart:
     place: str
     open: bool
     verdicts: tuple[VerdictRecord, ...]
+    problems: tuple[str, ...]
     metrics: tuple[tuple[str, str, str], ...]
     contests: tuple[Plot, ...]
     gallery: SubjectGallery | None
@@ -120,6 +123,7 @@ def _subject(
         place=place,
         open=red,
         verdicts=verdicts,
+        problems=tuple(text for text in subject.problems if not any(each.sentence in text for each in verdicts)),
         metrics=tuple(_metrics(record, subject)),
         contests=tuple(plot for plot in contests if plot),
         gallery=gallery,

@@ -202,7 +202,7 @@ def _subject(subject: Subject, index: int, word: str, *, red: bool) -> SubjectRe
 
 
 def _shown(subject: SubjectRecord, word: str, flips: int, side: int) -> SubjectGallery:
-    noise = np.random.default_rng(len(subject.id)).integers(0, 256, (flips, side, side, 1), dtype=np.uint8)
+    noise = np.random.default_rng(len(subject.id)).integers(0, 256, (flips, side, side), dtype=np.uint8)
     names = ("cat", f"dog{word}", "owl")
     return SubjectGallery(
         subject=Subject(model=subject.model, recipe=subject.recipe),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from itertools import pairwise
 
 import pytest
@@ -44,6 +46,15 @@ def test_both_themes_are_drawn(browser, page):
         browser.open(page, theme=theme)
         grounds.append(browser.run("return getComputedStyle(document.body).backgroundColor"))
     assert grounds == ["rgb(247, 247, 245)", "rgb(18, 20, 23)"]
+
+
+def test_a_large_picture_is_whole(browser):
+    record = samples.run(recipes=("int8",))
+    browser.open(render_page(record, samples.gallery(record, flips=1, side=120)))
+    (size,) = browser.run("return [...document.images].map(image => [image.complete, image.naturalWidth])")
+    assert size == [True, 120]
+    encoded = re.findall(r"base64,([^\"]+)", render_page(record, samples.gallery(record, flips=1, side=120)))
+    assert [base64.b64decode(each) for each in encoded] == [samples.gallery(record, flips=1, side=120)[0].flips[0].png]
 
 
 def test_pictures_are_shown(browser, unfolded):
