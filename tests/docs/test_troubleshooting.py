@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from docs.pages import DOCS, section, tables
 from docs.raise_sites import OPEN, error_classes, raise_sites
@@ -34,6 +35,7 @@ def _patterns() -> list[str]:
     return [cell[3:-3] if cell.startswith("`` ") else cell[1:-1] for cell in kept]
 
 
+@cache
 def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split(OPEN))), re.DOTALL)
 
