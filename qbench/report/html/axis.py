@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Values that are further apart than this, as a ratio, are drawn on a logarithmic axis.
 _LOG_FROM = 8.0
+#: And those that are further apart than this are no measurements: their logarithms would leave what a float can be.
+_LOG_TO = 1e30
 #: Of the range, so much is left free on either side.
 _MARGIN = 0.06
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -73,7 +75,7 @@ def axis_over(values: Iterable[float], *, ticks: int = 4, log: bool | None = Non
     low, high = min(known), max(known)
     if log is None:
         log = low > 0 and high / low > _LOG_FROM
-    if log and low > 0:
+    if log and low > 0 and high / low < _LOG_TO:
         return _log_axis(low, high, ticks)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
@@ -99,9 +101,9 @@ def _log_axis(low: float, high: float, ticks: int) -> Axis:
     for steps in (_LOG_STEPS, (1,)):
         every = (step * 10.0**exponent for exponent in exponents for step in steps)
         found = [value for value in every if low <= value <= high]
-        if len(found) <= ticks + 2:
+        if len(found) <= ticks + 1:
             break
-    keep = math.ceil(len(found) / (ticks + 2)) or 1
+    keep = math.ceil(len(found) / (ticks + 1)) or 1
     return Axis(low=low, high=high, log=True, ticks=tuple(found[::keep]))
 
 

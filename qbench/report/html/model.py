@@ -123,7 +123,7 @@ def _subject(
         place=place,
         open=red,
         verdicts=verdicts,
-        problems=tuple(text for text in subject.problems if not any(each.sentence in text for each in verdicts)),
+        problems=tuple(text for text in subject.problems if not _is_said(text, verdicts)),
         metrics=tuple(_metrics(record, subject)),
         contests=tuple(plot for plot in contests if plot),
         gallery=gallery,
@@ -132,6 +132,12 @@ def _subject(
         operators=operators_of(gallery) if gallery else None,
         history=tuple(history_plots(gallery.history)) if gallery else (),
     )
+
+
+def _is_said(problem: str, verdicts: Sequence[VerdictRecord]) -> bool:
+    """Whether a problem is a failed test whose message is a verdict, or how one begins."""
+    message = problem.partition(" failed: ")[2]
+    return bool(message) and any(verdict.sentence.startswith(message) for verdict in verdicts)
 
 
 def _metrics(record: RunRecord, subject: SubjectRecord) -> list[tuple[str, str, str]]:

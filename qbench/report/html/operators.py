@@ -85,7 +85,8 @@ def _rows(gallery: SubjectGallery) -> Iterator[OperatorRow]:
         yield OperatorRow(
             number=str(report.number) if report.number >= 0 else "in",
             operator=report.operator,
-            output=report.output,
+            # Of names that were fused into one, the first.
+            output=report.output.partition(";")[0],
             alone=_decibels(report.isolated),
             deployed=_decibels(report.cumulative),
             flips="-" if report.flips_alone is None else str(report.flips_alone),

@@ -129,7 +129,7 @@ def test_what_is_folded_is_printed(browser, page):
     browser.command("Emulation.setEmulatedMedia", media="print", features=[])
     hidden = browser.run(
         "return [...document.querySelectorAll('details:not([open]) > :not(summary)')]"
-        ".filter(e => !e.getBoundingClientRect().height).length"
+        ".filter(e => !e.checkVisibility()).length"
     )
     assert hidden == 0
     assert browser.run("return getComputedStyle(document.documentElement).getPropertyValue('--ground')") == "#f7f7f5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qbench.records import Subject
@@ -28,7 +28,9 @@ _SUBJECT = Subject(model="net", recipe="int8")
 _FINITE = st.floats(-1e300, 1e300)
 
 
-@given(st.lists(_FINITE, min_size=1, max_size=20), st.sampled_from([None, False, True]), st.booleans())
+@example(values=[5e9, 3e-299], log=None, zero=False)
+@example(values=[5e-324, 1e300], log=True, zero=False)
+@given(values=st.lists(_FINITE, min_size=1, max_size=20), log=st.sampled_from([None, False, True]), zero=st.booleans())
 def test_every_value_has_a_place_and_larger_ones_are_further_right(values, log, zero):
     axis = axis_over(values, log=log, zero=zero)
     places = [axis.at(value) for value in sorted(values)]

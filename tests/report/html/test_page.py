@@ -99,3 +99,15 @@ def test_commands_can_be_copied():
     assert "git checkout 0123456789abcdef<" in page
     assert "pytest &#39;test_it.py::test[net-int8]&#39; --benchmark-compare" in page
     assert "qbench explain net-int8" in page
+
+
+def test_places_are_plain_and_differ_where_readable_names_are_the_same():
+    record = samples.run(word=' "x"<y>\u202e', recipes=("int8",))
+    twins = tuple(
+        msgspec.structs.replace(record.subjects[0], model=model, recipe=recipe)
+        for model, recipe in (("a-b", "c"), ("a", "b-c"))
+    )
+    page = render_page(msgspec.structs.replace(record, subjects=(*record.subjects, *twins)), [])
+    places = re.findall(r'id="([^"]*)"', page)
+    assert len(places) == len(set(places))
+    assert all(re.fullmatch("[a-z0-9_-]+", place) for place in places)
