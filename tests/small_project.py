@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,7 +124,7 @@ class Project:
         self.write("pyproject.toml", "\n".join(tables) + "\n")
 
     def use_plugin(self, name: str, distribution: str) -> None:
-        """Have runs load another pytest plugin, by the name of its entry point; skip the test if it is not installed."""
+        """Have runs load another pytest plugin, by its entry point; skip the test if it is not installed."""
         if name not in _installed_plugins():
             missing = f"needs {distribution}: pip install -c constraints.txt {distribution}"
             # Continuous integration has all of them: there a skip would be a test that got lost.
@@ -283,6 +284,17 @@ def failures(result: pytest.RunResult) -> dict[str, str]:
             name = ""
         elif name:
             found[name] = f"{found[name]}\n{line}".strip()
+    return found
+
+
+def sentences(said: str) -> list[str]:
+    """What is said about a failed test, by metric: each with its evidence and its advice in one line again."""
+    found: list[str] = []
+    for line in said.splitlines():
+        if not found or re.match(r"[\w.-]+-(fp32|int8): |Why: ", line):
+            found.append(line)
+        else:
+            found[-1] += f" {line}"
     return found
 
 

@@ -37,14 +37,17 @@ def sentence(verdict: MetricVerdict) -> str:
 
 def brief(verdict: MetricVerdict) -> str:
     """One verdict as a person reads it who has ten seconds: what got worse, how sure that is, and what to do."""
-    return " ".join(part for part in (statement(verdict), certainty(verdict), _what_to_do(verdict)) if part)
+    parts = [statement(verdict)]
+    if verdict.paired is None and verdict.contest is None:
+        parts.append(_reason(verdict))  # Of what is exact, this names what there is now: it is all the evidence.
+    return " ".join(part for part in (*parts, certainty(verdict), _what_to_do(verdict)) if part)
 
 
 def _parts(verdict: MetricVerdict) -> list[str]:
     """All that is said of a verdict, a sentence or two for each kind of evidence."""
     parts = [statement(verdict)]
-    if verdict.reason and verdict.now is not None and verdict.reference is not None and verdict.against != "anchor":
-        parts.append(f"{verdict.reason[0].upper()}{verdict.reason[1:]}.")
+    if reason := _reason(verdict):
+        parts.append(reason)
     if verdict.paired is not None and verdict.paired.lost + verdict.paired.won:
         parts.append(paired_sentence(verdict, verdict.paired))
     if verdict.bootstrap is not None:
@@ -56,6 +59,13 @@ def _parts(verdict: MetricVerdict) -> list[str]:
     if advice := _what_to_do(verdict):
         parts.append(advice)
     return parts
+
+
+def _reason(verdict: MetricVerdict) -> str:
+    """The reason as a sentence, where the statement is about numbers and does not give it."""
+    if not verdict.reason or verdict.now is None or verdict.reference is None or verdict.against == "anchor":
+        return ""
+    return f"{verdict.reason[0].upper()}{verdict.reason[1:]}."
 
 
 def _what_to_do(verdict: MetricVerdict) -> str:

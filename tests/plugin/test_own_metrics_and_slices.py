@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import models_zoo
 import pytest
-from small_project import DATASET, failures, rows, told
+from small_project import DATASET, failures, rows, sentences, told
 
 if TYPE_CHECKING:
     from small_project import Project
@@ -71,13 +71,13 @@ def test_a_regression_is_told_with_its_interval_and_its_worst_slice(declared: Pr
     assert result.ret == 1
     assert rows(result)["depth-int8"] == "fail (mean_absolute_error mean_absolute_error_drop)"
     assert rows(result)["tiny-int8"] == "fail (accuracy slice_regression accuracy_drop)"
-    error, drop, *_ = failures(result)["test_accuracy[depth-int8]"].splitlines()
+    error, drop, *_ = sentences(failures(result)["test_accuracy[depth-int8]"])
     assert error.startswith("depth-int8: mean_absolute_error is ")
     assert "of the baseline (beyond the tolerance of 0.05). On other examples like these it is " in error
     assert "worse than the baseline (90% interval, 10,000 resamples of 64 examples). A true loss of " in error
     assert drop.startswith("depth-int8: mean_absolute_error_drop: ")
     assert "worse than fp32 (90% interval, 10,000 resamples of 64 examples)." in drop
-    accuracy, slices, *_ = failures(result)["test_accuracy[tiny-int8]"].splitlines()
+    accuracy, slices, *_ = sentences(failures(result)["test_accuracy[tiny-int8]"])
     assert " Worst slice: camera " in accuracy
     assert slices.startswith(
         "tiny-int8: slice_regression: 3 of 3 slices lost more than the 5 points that any may lose."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import models_zoo
-from small_project import failures, outcomes
+from small_project import failures, outcomes, sentences
 
 if TYPE_CHECKING:
     from small_project import Project
@@ -37,7 +37,7 @@ def test_each_change_fails_its_test_and_names_the_operator(project: Project):
     assert failed == {f"test_structure[{model}-int8]" for model in changes}, "predictions are the same"
     # What led to it is said below.
     messages = {
-        test: [line for line in said.splitlines() if not line.startswith("Why: ")]
+        test: [line for line in sentences(said) if not line.startswith("Why: ")]
         for test, said in failures(result).items()
     }
     pair = "DEQUANTIZE int8 'real', QUANTIZE float32 'y' are new"
