@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +131,7 @@ def test_nothing_from_outside_is_more_than_text(name: str):
     found = tokens(markdown)
     kinds = [token.type for token in found]
     assert kinds.count("table_open") == 1
-    cells = [after.content for token, after in zip(found, found[1:], strict=False) if token.type == "td_open"]
+    cells = [after.content for token, after in itertools.pairwise(found) if token.type == "td_open"]
     assert len(cells) == 6
     assert cells[2] == "784 B", "a bar in a name moves no cell"
     assert kinds.count("heading_open") == 1
