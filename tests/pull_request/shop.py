@@ -10,11 +10,11 @@ import models_zoo
 from ai_edge_litert import schema_py_generated as schema
 from small_project import Project
 
-from pull_request.workflow import Ran, Runner, steps
+from pull_request.workflow import Ran, Runner, action_steps, steps
 from qbench.tflite.builder import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 #: A size may grow by 1%, but fp32's by anything: what is slower is larger too, and has to fail for being slower.
@@ -24,6 +24,9 @@ _SETTINGS = """
     tolerance.recipes.fp32.size = 1000.0
     contest = {alpha = 0.05, limit_s = 60.0}
 """
+
+#: What action.yml takes where a workflow says nothing.
+_INPUTS = {"accept-label": "qbench-accept", "arguments": "", "base": "main", "benchmarks": "benchmarks/"}
 
 _OPTIONS = "-p no:hypothesispytest -p no:cacheprovider --benchmark-max-time=0.001 --benchmark-min-rounds=2"
 
@@ -77,8 +80,18 @@ class Shop:
         self.project.git(*inside, "merge", "--quiet", "--no-ff", "--message=merge", f"origin/{branch}")
         return checkout
 
-    def judge(self, change: Callable[[Project], object], *, labelled: bool = False) -> Judged:
-        """Play a pull request with `change` through: the commands of the workflow, on what would be merged."""
+    def judge(
+        self, change: Callable[[Project], object], *, labelled: bool = False, action: Mapping[str, str] | None = None
+    ) -> Judged:
+        """Play a pull request with `change` through: the commands of the workflow, on what would be merged.
+
+        Parameters
+        ----------
+        labelled
+            Whether it has the label of an accepted one.
+        action
+            Inputs of action.yml, whose commands are run in place of the workflow's.
+        """
         branch = self.propose(change)
         checkout = self.check_out(branch)
         temporary = checkout.parent / "temp"
@@ -88,12 +101,13 @@ class Shop:
                 "contains(github.event.pull_request.labels.*.name, 'qbench-accept')": str(labelled).lower(),
                 "github.base_ref": "main",
                 "runner.temp": str(temporary),
+                "contains(github.event.pull_request.labels.*.name, inputs.accept-label)": str(labelled).lower(),
+                **{f"inputs.{name}": value for name, value in {**_INPUTS, **(action or {})}.items()},
             },
         )
         bytecode = str(self.folder / "bytecode")
-        ran = runner.run(
-            steps("github", "judge")["Judge"], checkout, PYTEST_ADDOPTS=_OPTIONS, PYTHONPYCACHEPREFIX=bytecode
-        )
+        step = steps("github", "judge")["Judge"] if action is None else action_steps()["Judge"]
+        ran = runner.run(step, checkout, PYTEST_ADDOPTS=_OPTIONS, PYTHONPYCACHEPREFIX=bytecode)
         return Judged(ran, checkout, runner.summary.read_text("utf-8"))
 
 

@@ -68,9 +68,16 @@ def test_a_growth_is_red(shop: Shop):
 
 def test_a_slowdown_is_red(shop: Shop):
     judged = shop.judge(lambda project: project.write("tiny.fp32.tflite", slow_float()))
+    assert_red(judged, "### ❌ qbench: fail (1 fail", "**fail:** tiny-fp32: `latency_ns` is", "- Why: ")
+    assert "- tiny-fp32 `latency_ns`: The artifact changed. Side by side the ratio is" in judged.summary
+
+
+def test_the_action_does_the_same_with_its_inputs(shop: Shop):
+    judged = shop.judge(larger, action={"arguments": "--qbench-recipe\nint8\n\n-k\nsize or accuracy\n"})
     assert_red(
-        judged, "### ❌ qbench: fail (1 fail", "**fail:** tiny-fp32: `latency_ns` is", "Side by side the ratio is"
+        judged, "### ❌ qbench: fail (1 fail", "**fail:** tiny-int8: `size_bytes` is 824 B, 5.10% worse than 784 B"
     )
+    assert "1 failed, 1 passed, 6 deselected" in judged.printed
 
 
 def _accept(project: Project) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -15,7 +16,6 @@ from qbench.templates import workflow_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 
@@ -109,3 +109,9 @@ def steps(template: str, job: str) -> dict[str, dict[str, Any]]:
     """The steps of a job of a template, by name."""
     document = yaml.safe_load(workflow_template(template))
     return {step["name"]: step for step in document["jobs"][job]["steps"]}
+
+
+def action_steps() -> dict[str, dict[str, Any]]:
+    """The steps of action.yml, by name."""
+    document = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text(encoding="utf-8"))
+    return {step["name"]: step for step in document["runs"]["steps"]}
