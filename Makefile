@@ -2,6 +2,7 @@
 # make test    set up, then lint, types, layers and all tests
 # make check   lint, types and layers alone
 # make package the wheel in an empty environment of each supported Python at hand (needs the package index)
+# make docs    the documentation as a site, in site/
 # make train   train the benchmark models again
 # make trial   test the contest itself; TRIAL="--contests 300 --noise core" and so on for a longer one
 
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: bench test check package train trial setup browser
+.PHONY: bench test check docs package train trial setup browser
 
 bench: setup
 	$(BIN)/pytest benchmarks/ --benchmark-compare
@@ -27,6 +28,9 @@ check: setup
 
 package: setup
 	$(BIN)/python tests/distribution/clean_environments.py
+
+docs: setup
+	$(BIN)/mkdocs build --strict
 
 # The page's tests open it in a real browser; where none can be installed they are skipped by name.
 browser:
