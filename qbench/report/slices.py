@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qbench.report.amounts import p_value_phrase
+
 if TYPE_CHECKING:
     from qbench.verdicts import SliceChange, SlicesSummary
 
@@ -17,7 +19,7 @@ def slices_sentence(slices: SlicesSummary) -> str:
     if slices.tested == slices.slices:
         count = f"{slices.tested} slice{'' if slices.tested == 1 else 's'}"
     flips = f"{worst.lost} of {worst.examples} lost, {worst.won} won"
-    corrected = f"p = {worst.corrected_p_value:.1g} after correction for {count}"
+    corrected = f"{p_value_phrase(worst.corrected_p_value, 1)} after correction for {count}"
     said = f"Worst slice: {_named(slices, worst)}"
     if slices.worse:
         others = [f"{change.name}, {_points(change)}" for change in slices.worse[1 : 1 + _MOST_NAMES]]

@@ -34,6 +34,11 @@ def test_a_sure_fail_says_how_sure():
     assert "would decide" not in said
 
 
+def test_chance_is_never_said_to_be_impossible():
+    said = sentence(weighed(10_000, 9000, 0, tolerance=0.002))
+    assert "p < 1e-300 (McNemar)." in said
+
+
 @pytest.mark.parametrize("evidence", ["exact", "significant"])
 def test_an_unsure_one_says_how_many_examples_would_decide(evidence: Evidence):
     said = sentence(weighed(500, 4, 1, tolerance=0.005, evidence=evidence))
