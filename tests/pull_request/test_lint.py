@@ -58,7 +58,7 @@ def actionlint(project: Path) -> subprocess.CompletedProcess[str]:
 
 
 def zizmor(project: Path) -> subprocess.CompletedProcess[str]:
-    command = [program("zizmor"), "--offline", "--pedantic", "--no-progress", "."]
+    command = [program("zizmor"), "--offline", "--pedantic", "--no-progress", "--color=never", "."]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=60)
 
 
