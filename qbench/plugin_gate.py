@@ -88,9 +88,12 @@ class Gate:
     ) -> list[MetricVerdict]:
         """Evaluate the artifact on the whole dataset."""
         subject = self._subject_of(interpreter)
-        return self._measured(
-            "accuracy", subject, lambda: self._session.measure_accuracy(subject, self._marked, dataset), dataset
-        )
+
+        def measure() -> list[MetricVerdict]:
+            self._session.warn_of_examples(subject, dataset)
+            return self._session.measure_accuracy(subject, self._marked, dataset)
+
+        return self._measured("accuracy", subject, measure, dataset)
 
     def _subject_of(self, given: Artifact | Interpreter | None) -> Subject:
         subject = (given.subject if given is not None else None) or self._subject

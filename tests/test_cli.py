@@ -1,9 +1,10 @@
-"""`qbench trial` as it is called; what it measures is not looked at here."""
+"""The program `qbench`, and `qbench trial` as it is called; what that measures is not looked at here."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from importlib.metadata import version
 
 import models_zoo as zoo
 import pytest
@@ -124,3 +125,10 @@ def test_what_was_measured_before_the_end_is_kept(ends, status, folder, monkeypa
     assert (folder / "t.json").read_bytes() == encode_trial(three_slowdowns())
     shown = capsys.readouterr()
     assert "Caught: 20 of 20" in shown.out if status == 130 else "qbench trial: gone" in shown.err
+
+
+def test_the_version_is_that_of_the_installed_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"qbench {version('qbench')}\n"

@@ -49,8 +49,12 @@ _LOOKING_S = 20.0
 DESCRIPTION = (
     "Judges B as a pull request that replaces A by it would be judged: size, structure, accuracy on the examples of "
     "--data, and latency by a contest of both side by side. If A is float and B is not, accuracy is judged as what "
-    "quantizing costs. Exit status: 0 if all is green, 1 if something got worse or B cannot be used, 8 if something "
-    "was not judged, 2 if A, the examples or an option cannot be used."
+    "quantizing costs. Nothing is written unless an option says so."
+)
+
+EPILOG = (
+    "Exit status: 0 if nothing got worse, 1 if something did or B cannot be used, 8 if something was not judged, 2 if "
+    "A, the examples or an option cannot be used."
 )
 
 
@@ -64,7 +68,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FILE.npz",
-        help="examples: an array `inputs` (of several inputs, arrays called as they are), and `labels` where known",
+        help="examples: an array `inputs` (of several inputs, arrays called as they are), `labels` where known, and "
+        "for integers such as pixels the `input_scale` that makes real values of them, such as 1/255",
     )
     add(
         "--tolerance",
@@ -75,17 +80,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--metric", action="append", default=[], metavar="MODULE:FUNCTION", help="a metric of your own; repeatable")
     add("--output", metavar="NAME", help="name or index of the output that predictions are read from")
-    add("--no-latency", action="store_true", help="no contest: about five seconds less")
+    add("--no-latency", action="store_true", help="no contest of latencies, which takes some seconds")
     add(
         "--limit",
         type=positive,
         default=ContestConfig().limit_s,
         metavar="SECONDS",
-        help="limit_s: how long the contest may take (%(default)g)",
+        help="how long the contest of latencies may take (%(default)g)",
     )
-    add("--threads", type=count, default=defaults.threads, metavar="N", help="of the runtime (%(default)s)")
-    add("--kernels", choices=get_args(KernelSet), default=defaults.kernels, help="(%(default)s)")
-    add("--seed", type=natural, metavar="N", help="of the order of blocks, as an earlier run printed it")
+    add("--threads", type=count, default=defaults.threads, metavar="N", help="threads of the runtime (%(default)s)")
+    add(
+        "--kernels",
+        choices=get_args(KernelSet),
+        default=defaults.kernels,
+        help="which kernels of the runtime run both (%(default)s)",
+    )
+    add(
+        "--seed",
+        type=natural,
+        metavar="N",
+        help="of the order in which the contest runs the two (default: another one each time)",
+    )
     add("--json", type=Path, metavar="PATH", help="write everything that was measured and judged, as JSON")
     add("--markdown", type=Path, metavar="PATH", help="write the verdict as Markdown")
     add("--html", type=Path, metavar="PATH", help="write a page, with examples whose predictions flip, and operators")

@@ -12,7 +12,7 @@ from qbench.compare.accepted import MemoryFiles
 from qbench.compare.pair import declare, read_named, read_pair
 from qbench.compare.words import in_own_words
 from qbench.errors import DatasetError, QbenchError
-from qbench.measure.inputs import input_encoders, wanted_inputs
+from qbench.measure.inputs import input_encoders, unscaled_bytes, wanted_inputs
 from qbench.measure.latency import time_rounds
 from qbench.models.dataset_files import read_dataset
 from qbench.session import Session, SessionOptions
@@ -60,7 +60,7 @@ def compare(settings: Settings, progress: Progress) -> Comparison:
     started = datetime.now(timezone.utc)
     pair = read_pair(settings)
     config = declare(settings, pair)
-    dataset = _examples(settings)
+    dataset, doubt = _examples(settings)
     files = MemoryFiles(str(settings.baseline))
     session = Session(
         config,
@@ -82,7 +82,7 @@ def compare(settings: Settings, progress: Progress) -> Comparison:
         verdicts=tuple(in_own_words(verdict) for verdict in inventory.verdicts),
     )
     record = run_record(
-        session, inventory, exit_status=_exit_status(inventory), started=started, notes=_notes(settings, pair)
+        session, inventory, exit_status=_exit_status(inventory), started=started, notes=_notes(settings, pair, doubt)
     )
     # It is declared nowhere, whatever project it is called in.
     subjects = tuple(msgspec.structs.replace(subject, declared_at=0) for subject in record.subjects)
@@ -91,8 +91,8 @@ def compare(settings: Settings, progress: Progress) -> Comparison:
     return Comparison(record=record, session=session, inventory=inventory)
 
 
-def _examples(settings: Settings) -> Dataset | None:
-    """The examples, if they fit the baseline.
+def _examples(settings: Settings) -> tuple[Dataset | None, str]:
+    """The examples, if they fit the baseline, and what is odd about them.
 
     Raises
     ------
@@ -100,15 +100,15 @@ def _examples(settings: Settings) -> Dataset | None:
         If they do not; the error says what the model wants.
     """
     if settings.data is None:
-        return None
+        return None, ""
     structure = read_named(settings.baseline.read_bytes(), settings.baseline)
     try:
         dataset = read_dataset(settings.data, "--data", inputs=[spec.name for spec in structure.inputs])
         input_encoders(dataset, structure.inputs)
+        return dataset, unscaled_bytes(dataset, structure.inputs)
     except DatasetError as error:
         wanted = f"{settings.baseline.name} wants {wanted_inputs(structure.inputs)}"
         raise DatasetError(f"{error}. {wanted}") from error
-    return dataset
 
 
 def _measure(session: Session, subject: Subject, kind: str) -> list[Verdict]:
@@ -153,8 +153,8 @@ def _exit_status(inventory: Inventory) -> int:
     return EXIT_INCOMPLETE if inventory.incomplete else 0
 
 
-def _notes(settings: Settings, pair: Pair) -> list[str]:
-    notes = []
+def _notes(settings: Settings, pair: Pair, doubt: str) -> list[str]:
+    notes = [f"Look at the examples: {doubt}"] if doubt else []
     if pair.quantizes:
         notes.append(
             f"{settings.baseline.name} is float and {settings.candidate.name} is not: accuracy is judged as what "

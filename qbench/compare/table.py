@@ -56,15 +56,23 @@ def print_comparison(record: RunRecord, names: tuple[str, str], console: Console
             console.print(Text(plain(line)))
     shown = [verdict for verdict in record.verdicts if verbose or not verdict.verdict.green]
     for word, text in sentences(shown):
-        console.print(Text(f"{word}: ", style=_style(word)).append(plain(text), style="default not bold"))
+        said = _with_names(text, record, names)
+        console.print(Text(f"{word}: ", style=_style(word)).append(plain(said), style="default not bold"))
     for text in judged.causes.values():
-        console.print(Text(plain(text)))
+        console.print(Text(plain(_with_names(text, record, names))))
     for text in record.power:
         console.print(Text("power: ", style="yellow").append(plain(text), style="default"))
     for text in record.notes:
         console.print(Text(plain(text)))
     style = {"pass": "bold green", "fail": "bold red"}.get(record.verdict, "bold yellow")
     console.print(Text(f"{record.verdict}: {record.headline}", style=style))
+
+
+def _with_names(text: str, record: RunRecord, names: tuple[str, str]) -> str:
+    """A sentence that calls files as the user does, and not as the subjects that stand for them."""
+    for subject, name in zip(record.subjects, names, strict=True):
+        text = text.replace(f"{subject.model}-{subject.recipe}", name)
+    return text
 
 
 def _style(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from qbench.errors import ConfigError, DatasetError, QbenchError
 from qbench.init.model_source import OPTION as MODEL_OPTION
 from qbench.init.model_source import ModelSource, find_source
 from qbench.init.project import find_root, from_root, likely_ci
-from qbench.measure.inputs import input_encoders, wanted_inputs
+from qbench.measure.inputs import input_encoders, unscaled_bytes, wanted_inputs
 from qbench.models.dataset_files import SUFFIX, read_dataset
 from qbench.models.recipes import BUILTIN_RECIPES
 from qbench.models.tables import check_function, check_name
@@ -27,6 +27,14 @@ _T = TypeVar("_T")
 CI_CHOICES = ("github", "gitlab", "none")
 NO_DATA = "none"
 _RECIPES = "fp32,int8"
+_UNCALIBRATED = "fp32,dynamic"
+
+
+class _Examples(msgspec.Struct, frozen=True, kw_only=True):
+    """Examples as TOML says them, None for none; and what is missing in them where a recipe has to be calibrated."""
+
+    declared: str | None
+    uncalibrated: str = ""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,9 +79,9 @@ def gather(options: argparse.Namespace, terminal: Terminal) -> Answers:
         MODEL_OPTION,
         "The model (.keras, SavedModel, .tflite, or .tflite files of its recipes)",
     )
-    dataset = _said_or_asked(
+    examples = _said_or_asked(
         options.data,
-        lambda said: _dataset(said, source, root),
+        lambda said: _dataset(said, source, root, terminal),
         terminal,
         "--data",
         f"Examples to judge it on (an .npz file, module:function, or {NO_DATA})",
@@ -81,7 +89,14 @@ def gather(options: argparse.Namespace, terminal: Terminal) -> Answers:
     name = _said_or_asked(options.name, _name, terminal, "--name", "Its name", default=source.name)
     recipes: tuple[str, ...] = ()
     if source.converts:
-        recipes = _said_or_asked(options.recipes, _recipes, terminal, "--recipes", "Recipes to judge", default=_RECIPES)
+        recipes = _said_or_asked(
+            options.recipes,
+            lambda said: _recipes(said, examples),
+            terminal,
+            "--recipes",
+            "Recipes to judge",
+            default=_RECIPES,
+        )
     elif options.recipes:
         raise ConfigError("--recipes", found="it with finished artifacts", expected="it with a model to convert")
     ci = _said_or_asked(options.ci, _ci, terminal, "--ci", "CI (github, gitlab, none)", default=likely_ci(root))
@@ -89,7 +104,7 @@ def gather(options: argparse.Namespace, terminal: Terminal) -> Answers:
         root=root,
         source=source,
         name=name,
-        dataset=dataset,
+        dataset=examples.declared,
         recipes=recipes,
         folder=_folder(options.benchmarks),
         ci=ci,
@@ -121,20 +136,25 @@ def _said_or_asked(
             terminal.say(str(error))
 
 
-def _dataset(said: str, source: ModelSource, root: Path) -> str | None:
+def _dataset(said: str, source: ModelSource, root: Path, terminal: Terminal) -> _Examples:
     if said == NO_DATA:
-        return None
+        return _Examples(declared=None, uncalibrated=f"--data {NO_DATA}")
     if not said.endswith(SUFFIX):
         check_function(said, "--data", expected=f"an .npz file, 'module:function', or {NO_DATA}")
-        return said
+        return _Examples(declared=said)
     declared = from_root(Path(said), root, "--data")
     dataset = read_dataset(Path(said), "--data")
     if source.structure is not None:
         try:
             input_encoders(dataset, source.structure.inputs)
+            doubt = unscaled_bytes(dataset, source.structure.inputs)
         except DatasetError as error:
             raise DatasetError(f"{error}. The model wants {wanted_inputs(source.structure.inputs)}") from error
-    return declared
+        if doubt:
+            terminal.say(f"Look at the examples: {doubt}")
+    return _Examples(
+        declared=declared, uncalibrated="" if dataset.calibration_arrays else f"{said} without `calibration`"
+    )
 
 
 def _name(said: str) -> str:
@@ -144,11 +164,19 @@ def _name(said: str) -> str:
     return said
 
 
-def _recipes(said: str) -> tuple[str, ...]:
+def _recipes(said: str, examples: _Examples) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in said.split(",") if name.strip()))
     if not names or (wrong := [name for name in names if name not in BUILTIN_RECIPES]):
         found = repr(wrong[0]) if names else "none"
         raise ConfigError("--recipes", found=found, expected=f"names with commas between: {', '.join(BUILTIN_RECIPES)}")
+    calibrated = [name for name in names if BUILTIN_RECIPES[name].calibrated]
+    if calibrated and examples.uncalibrated:
+        raise ConfigError(
+            "--recipes",
+            found=f"{calibrated[0]}, which is calibrated, and {examples.uncalibrated}",
+            expected="an array `calibration` beside `inputs`: some hundred examples of the training set; or recipes "
+            f"that need none, as --recipes {_UNCALIBRATED}",
+        )
     return names
 
 

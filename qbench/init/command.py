@@ -14,6 +14,7 @@ from qbench.init.answers import CI_CHOICES, NO_DATA, gather
 from qbench.init.declaration import declared
 from qbench.init.plan import plan_files
 from qbench.init.project import ignored_by_git
+from qbench.init.pytest_settings import obstacles
 from qbench.init.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ _FAILED = 1
 _REASON = "first baseline"
 
 DESCRIPTION = (
-    "Writes what a project needs to have its models judged: [tool.qbench] in pyproject.toml, three files of "
-    "benchmarks, and a workflow; runs the benchmarks once and accepts what they measure as the first baseline. It asks "
-    "for what no option says, and without a terminal for nothing. What is there already is never overwritten."
+    "Writes what a project needs to have its models judged: [tool.qbench] in pyproject.toml, benchmarks, and a "
+    "workflow for CI. Then it runs the benchmarks once and accepts what they measure as the first baseline. On a "
+    "terminal it asks for what no option says. What is there already is never overwritten."
 )
 
 _WORDS = {"new": "writes", "more": "adds to", "same": "has", "kept": "keeps, although it says something else:"}
@@ -48,12 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "fp32=a.tflite int8=b.tflite where their recipes cannot be told",
     )
     add("--data", metavar="DATA", help=f"examples: an .npz file, module:function, or {NO_DATA} for no accuracy")
-    add("--name", metavar="NAME", help="of the model; by default what its files begin with")
-    add("--recipes", metavar="NAMES", help="of a model to convert, with commas between (fp32,int8)")
-    add("--benchmarks", default="benchmarks", metavar="FOLDER", help="of the benchmarks (%(default)s)")
-    add("--ci", choices=CI_CHOICES, help="whose workflow is written; by default that which the project has")
+    add("--name", metavar="NAME", help="of the model (default: what its files begin with)")
+    add("--recipes", metavar="NAMES", help="to make of a model to convert, with commas between (fp32,int8)")
+    add("--benchmarks", default="benchmarks", metavar="FOLDER", help="where the benchmarks are (%(default)s)")
+    add("--ci", choices=CI_CHOICES, help="whose workflow to write (default: that which the project uses)")
     add("--add", action="store_true", help="add a model to a [tool.qbench] that is there")
-    add("--no-run", action="store_true", help="write files alone")
+    add("--no-run", action="store_true", help="write files, and do not run the benchmarks")
     add("--dry-run", action="store_true", help="show what would be written, and write nothing")
 
 
@@ -130,7 +131,7 @@ def _first_run(answers: Answers, files: Sequence[PlannedFile], terminal: Termina
         terminal.say(f"Runs {accept}")
         status = _run_pytest(answers)
         if status:
-            _say_failed(status, accept, terminal)
+            _say_failed(status, accept, terminal, _in_the_way(answers, files))
             return _INTERRUPTED if status == _INTERRUPTED else _FAILED
     ignored = ignored_by_git(root, _kept_files(answers, files, config.baselines.name))
     if ignored:
@@ -141,6 +142,8 @@ def _first_run(answers: Answers, files: Sequence[PlannedFile], terminal: Termina
     terminal.say(f"  git add {shlex.join(dict.fromkeys([*paths, *given]))}")
     terminal.say('  git commit -m "Models are judged"')
     terminal.say(f"  pytest {folder} --benchmark-compare")
+    if answers.ci == "none":
+        terminal.say("  and for CI: qbench init again, with --ci github or --ci gitlab")
     if answers.ci == "gitlab":
         terminal.say("  and have .gitlab-ci.yml include .gitlab/qbench.yml, as its head says")
     return 0
@@ -160,11 +163,20 @@ def _run_pytest(answers: Answers) -> int:
             return _INTERRUPTED
 
 
-def _say_failed(status: int, accept: str, terminal: Terminal) -> None:
+def _in_the_way(answers: Answers, files: Sequence[PlannedFile]) -> list[str]:
+    tests = [file.path for file in files if file.path.startswith(f"{answers.folder}/")]
+    return obstacles(answers.root, answers.folder, tests)
+
+
+def _say_failed(status: int, accept: str, terminal: Terminal, reasons: Sequence[str]) -> None:
     interrupted = status == _INTERRUPTED
-    why = "was interrupted" if interrupted else f"failed (exit status {status}), for the reason above"
-    terminal.say(f"The first run {why}.")
-    terminal.say("The files are written, and no baseline is accepted. When it is put right:")
+    why = "" if reasons else ", for the reason above"
+    terminal.say(
+        "The first run was interrupted." if interrupted else f"The first run failed (exit status {status}){why}."
+    )
+    for reason in reasons if not interrupted else ():
+        terminal.say(f"{reason}.")
+    terminal.say("The files are written; what failed has no baseline. When it is put right:")
     terminal.say(f"  {accept}")
 
 

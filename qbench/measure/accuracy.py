@@ -114,7 +114,7 @@ def predictions(evaluation: Evaluation, index: int) -> Array:
         raise MeasurementError(
             f"the output {evaluation.specs[index].name!r} gives {stored.dtype}{stored.shape[1:]} for an "
             "example; expected one value for each of two or more classes. For anything else give a metric of your "
-            "own under `metrics`"
+            "own under `metrics` (`--metric` of qbench compare)"
         )
     best: Array = stored.reshape(len(stored), classes).argmax(axis=1)
     return best.astype(np.min_scalar_type(classes - 1))
@@ -133,7 +133,7 @@ def check_labels(labels: Array, *, classes: int, name: str) -> Array:
     if flat.shape[1] != 1 or not np.issubdtype(flat.dtype, np.integer):
         raise DatasetError(
             f"dataset {name!r}: labels are {labels.dtype} of shape {labels.shape}; expected one class index for each "
-            "example, or a metric of your own under `metrics` of the model"
+            "example, or a metric of your own under `metrics` (`--metric` of qbench compare)"
         )
     wrong = np.flatnonzero((flat[:, 0] < 0) | (flat[:, 0] >= classes))
     if wrong.size:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _REAL = ("float32", "float16", "float64")
 _QUANTIZED = ("int8", "uint8", "int16")
 
+#: What a mask holds at most: whoever stores more in a byte has most often scaled it.
+_LARGEST_OF_A_MASK = 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class InputEncoder:
@@ -103,9 +106,36 @@ def wanted_inputs(specs: Sequence[TensorSpec]) -> str:
     """What an artifact wants for inputs, for a sentence: each by its name, with its shape and what it may hold."""
     return ", ".join(
         f"{spec.name!r} of shape (examples{''.join(f', {size}' for size in spec.shape[1:])}), "
-        + ("real values or stored ones with a scale" if spec.dtype in _REAL or spec.quantized else spec.dtype)
+        + ("real values, or integers with their input_scale" if spec.dtype in _REAL or spec.quantized else spec.dtype)
         for spec in specs
     )
+
+
+def unscaled_bytes(dataset: Dataset, specs: Sequence[TensorSpec]) -> str:
+    """What is odd about bytes, such as pixels, that are given without a scale to inputs of real values; else empty.
+
+    They are taken for real values as they are. That may be meant, so it is no error: a model may scale pixels itself,
+    and a quantized input whose range is about as wide was calibrated on such values.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset does not fit the inputs.
+    """
+    if dataset.input_scale is not None:
+        return ""
+    for spec in specs:
+        stored = _array_for(spec, dataset, len(specs))
+        if stored.dtype.kind not in "iu" or stored.dtype.itemsize != 1 or not stored.size:
+            continue
+        low, high = int(stored.min()), int(stored.max())
+        if high - low > _LARGEST_OF_A_MASK and _doubts(spec, low, high):
+            return (
+                f"dataset {dataset.name!r}: found {stored.dtype} values from {low} to {high} without input_scale, "
+                f"taken as the real values {low} to {high}. If the input {spec.name!r} wants 0 to 1, add "
+                "input_scale=1/255 to the examples; if it wants them as they are, add input_scale=1"
+            )
+    return ""
 
 
 def batch_axis(dataset: Dataset, specs: Sequence[TensorSpec]) -> bool:
@@ -148,6 +178,15 @@ def input_bytes(interpreter: Interpreter, dataset: Dataset) -> tuple[bytes, ...]
     """
     fill_inputs(interpreter, dataset)
     return tuple(interpreter.input_view(index).tobytes() for index in range(len(interpreter.inputs)))
+
+
+def _doubts(spec: TensorSpec, low: int, high: int) -> bool:
+    """Whether an input may want other real values than `low` to `high`, as far as it says."""
+    if not spec.quantized:
+        return spec.dtype in _REAL
+    limits = np.iinfo(spec.dtype)
+    # A calibration need not have met all values; one on values of another unit is off by a large factor.
+    return float((int(limits.max) - int(limits.min)) * spec.scales[0]) < (high - low) / 2
 
 
 def _array_for(spec: TensorSpec, dataset: Dataset, inputs: int) -> Array:

@@ -10,17 +10,18 @@ report = session.finish()
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from qbench.baseline.schema import encode_predictions
-from qbench.errors import ArtifactError, BaselineError, MeasurementError, QbenchError
+from qbench.errors import ArtifactError, BaselineError, DatasetError, MeasurementError, QbenchError, QbenchWarning
 from qbench.judge.gate import not_judged
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.measure.footprint import counted_names, size_metrics, structure_metrics
-from qbench.measure.inputs import fill_inputs
+from qbench.measure.inputs import fill_inputs, unscaled_bytes
 from qbench.measure.latency import latency_percentiles, latency_sample
 from qbench.progress import NoProgress, Progress
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
@@ -105,8 +106,8 @@ class Session:
         self.progress = progress or NoProgress()
         self.datasets = datasets or Datasets(config)
         self.references = References(config, options.base_ref, baselines)
-        #: What is given in memory has no history.
-        self._drifts = Drifts(config, options.base_ref) if baselines is None else None
+        #: None where baselines are given in memory: those have no history.
+        self.drifts = Drifts(config, options.base_ref) if baselines is None else None
         self.fingerprint = take_fingerprint(config.options)
         self.results: dict[Subject, SubjectResult] = {}
         self._prepared: dict[Subject, Prepared | QbenchError] = {}
@@ -242,6 +243,23 @@ class Session:
             verdicts += judged
         return verdicts
 
+    def warn_of_examples(self, subject: Subject, dataset: Dataset | None = None) -> None:
+        """Warn of examples that are most likely given in another unit than the subject's artifact wants.
+
+        Raises
+        ------
+        QbenchError
+            If there are such and the user's filter makes warnings errors, or the artifact or its dataset cannot be
+            used.
+        """
+        dataset = dataset or self.datasets.of(subject.model)
+        if dataset is None or not (said := unscaled_bytes(dataset, self.prepared(subject).structure.inputs)):
+            return
+        try:
+            warnings.warn(said, QbenchWarning, stacklevel=2)
+        except QbenchWarning as warning:
+            raise DatasetError(said) from warning
+
     def measure_latency(
         self, subject: Subject, stats: Any, *, iterations: int, marked: Tolerance | None = None
     ) -> list[MetricVerdict]:
@@ -329,9 +347,9 @@ class Session:
         """
         inventory = take_inventory(self.config, self.results, self.references, absent or {}, gate=self.options.gate)
         accepting = self.options.accept is not None
-        if self._drifts is None or not (self.options.gate or accepting):
+        if self.drifts is None or not (self.options.gate or accepting):
             return inventory
-        said = self._drifts.notes(self.results, accepting=accepting)
+        said = self.drifts.notes(self.results, accepting=accepting)
         return msgspec.structs.replace(inventory, notes=(*inventory.notes, *said))
 
     def _record(
@@ -349,6 +367,6 @@ class Session:
         return verdicts
 
     def _judge_drift(self, result: SubjectResult, kind: str, tolerance: Tolerance) -> list[MetricVerdict]:
-        if self._drifts is None or not self.options.gate:
+        if self.drifts is None or not self.options.gate:
             return []
-        return self._drifts.judge(result, kind, tolerance)
+        return self.drifts.judge(result, kind, tolerance)

@@ -66,6 +66,7 @@ def test_a_candidate_that_answers_worse_fails(compare):
     assert [subject.recipe for subject in record.subjects] == ["baseline", "candidate"]
     assert record.subjects[1].accepted.artifact_sha256 == record.subjects[0].artifact_sha256
     assert record.baselines == "int8.tflite"
+    assert "fail: other.tflite: accuracy is " in said
     assert "What to do: undo what changed, or allow it with --tolerance accuracy_regression=..." in said.replace(
         "\n", " "
     )
@@ -154,8 +155,8 @@ def test_an_operator_that_no_delegate_runs_is_named(compare):
 @pytest.mark.parametrize(
     ("candidate", "data", "reason"),
     [
-        ("aborting", None, "the worker process ended by signal SIGABRT while running aborting-candidate"),
-        ("text", None, "text-candidate: the runtime refuses the artifact"),
+        ("aborting", None, "the worker process ended by signal SIGABRT while running aborting.tflite"),
+        ("text", None, "text.tflite: the runtime refuses the artifact"),
         ("nan", "d.npz", "is NaN or infinite for"),
         ("two", "d.npz", "and the artifact has 2 inputs, one of them called 'left'"),
     ],
@@ -233,6 +234,19 @@ def test_several_inputs_are_called_as_the_model_calls_them(compare, folder):
     status, _, record = compare("two.tflite", "two.tflite", "--data=two.npz", "--output=0", *_FAST)
     assert status == 0
     assert record.subjects[1].metrics["agreement"] == 1
+
+
+def test_bytes_without_a_scale_are_doubted(compare, folder):
+    images = np.random.default_rng(0).integers(0, 256, (8, 4), np.uint8)
+    np.savez(folder / "bytes.npz", inputs=images)
+    _, said, record = compare("float.tflite", "int8.tflite", "--data=bytes.npz", *_FAST)
+    doubt = "Look at the examples: dataset 'bytes.npz': found uint8 values from "
+    assert doubt in said
+    assert "add input_scale=1/255 to the examples" in said
+    assert record.notes[0].startswith(doubt)
+    np.savez(folder / "bytes.npz", inputs=images, input_scale=1)
+    _, said, _ = compare("float.tflite", "int8.tflite", "--data=bytes.npz", *_FAST)
+    assert "Look at" not in said
 
 
 def test_every_form_is_written(compare, folder):

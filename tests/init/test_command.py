@@ -240,7 +240,51 @@ def test_tests_that_pytest_does_not_collect_accept_nothing(init, repository):
     status, said = init(*PAIR, *DATA)
     assert status == 1
     assert "collected 0 items" in said
-    assert "The first run failed (exit status 1)" in said
+    assert "The first run failed (exit status 1).\npython_files in" in said
+    assert "Add test_*.py to it." in said
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "reason"),
+    [
+        ("../pytest.ini", "[pytest]", "a line [tool.pytest.ini_options] in its pyproject.toml is enough."),
+        ("tox.ini", "[pytest]\naddopts = -p no:qbench", "take -p no:qbench out."),
+        ("tox.ini", "[pytest]\naddopts = -p no:benchmark", "take -p no:benchmark out."),
+    ],
+)
+def test_what_pytests_settings_keep_from_running_is_said_and_helps(init, repository, place, content, reason):
+    (repository / place).write_text(content)
+    status, said = init(*PAIR, *DATA)
+    assert status == 1
+    assert reason in said
+    if place.startswith(".."):
+        with (repository / "pyproject.toml").open("a") as stream:
+            stream.write("\n[tool.pytest.ini_options]\n")
+    else:
+        (repository / place).unlink()
+    status, said = init(*PAIR, *DATA)
+    assert status == 0, said
+    assert "accept: 2 baselines" in said
+
+
+def test_a_recipe_that_cannot_be_calibrated_is_refused_before_anything_is_written(init, repository):
+    before = tree(repository)
+    for data, missing in (("d.npz", "d.npz without `calibration`"), ("none", "--data none")):
+        status, said = init("--model=tiny.fp32.tflite", f"--data={data}", "--no-run")
+        assert (status, tree(repository)) == (2, before)
+        assert f"--recipes: found int8, which is calibrated, and {missing}, expected an array `calibration`" in said
+    status, said = init("--model=tiny.fp32.tflite", *DATA, "--recipes=fp32,dynamic", "--no-run")
+    assert status == 0, said
+
+
+def test_bytes_without_a_scale_are_doubted(init, repository):
+    images = np.random.default_rng(0).integers(0, 256, (8, 4), np.uint8)
+    np.savez(repository / "bytes.npz", inputs=images)
+    _, said = init(*PAIR, "--data=bytes.npz", "--dry-run")
+    assert "Look at the examples: dataset 'bytes.npz': found uint8 values from " in said
+    np.savez(repository / "bytes.npz", inputs=images, input_scale=1 / 255)
+    _, said = init(*PAIR, "--data=bytes.npz", "--dry-run")
+    assert "Look at" not in said
 
 
 def test_without_examples_there_is_no_accuracy_and_what_git_leaves_out_is_said(init, repository):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qbench.errors import DatasetError
-from qbench.measure.inputs import batch_axis, input_encoders
+from qbench.measure.inputs import batch_axis, input_encoders, unscaled_bytes
 from qbench.models.datasets import Dataset, real_values
 from qbench.quant.affine import QuantizationParameters, quantize
 from qbench.records import TensorSpec
@@ -86,6 +86,27 @@ def test_integers_without_a_scale_are_real_numbers():
 def test_ids_reach_an_integer_input_unchanged(stored_dtype: str, dtype: str):
     ids = np.array([[0, 1, 101, 127]]).astype(stored_dtype)
     np.testing.assert_array_equal(encoded(Dataset(inputs=ids), spec(dtype)), ids)
+
+
+@pytest.mark.parametrize(
+    ("stored", "one", "doubted"),
+    [
+        (np.uint8([[0, 1, 7, 255]]), spec(), True),
+        (np.int8([[-128, 0, 3, 127]]), spec(), True),
+        (np.uint8([[0, 1, 0, 1]]), spec(), False),  # A mask.
+        (np.uint16([[0, 1, 7, 255]]), spec(), False),
+        (np.float32([[0, 1, 7, 255]]), spec(), False),
+        (np.uint8([[0, 1, 7, 255]]), spec("uint8"), False),  # Ids.
+        (np.uint8([[0, 1, 7, 255]]), spec("uint8", scale=1.0), False),  # Calibrated on such values.
+        (np.uint8([[0, 1, 7, 255]]), spec("uint8", scale=0.6), False),
+        (np.uint8([[0, 1, 7, 255]]), spec("uint8", scale=1 / 255), True),
+    ],
+)
+def test_bytes_without_a_scale_are_doubted_where_a_model_may_want_others(stored, one, *, doubted):
+    said = unscaled_bytes(Dataset(inputs=stored), (one,))
+    assert bool(said) == doubted
+    assert not doubted or f"found {stored.dtype} values from {stored.min()} to {stored.max()} without" in said
+    assert unscaled_bytes(Dataset(inputs=stored, input_scale=1.0), (one,)) == ""
 
 
 def test_a_batch_is_written_to_the_rows_it_is_given_and_no_other():

@@ -289,3 +289,25 @@ def _wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < give_up, f"{path.name} does not appear"
         time.sleep(0.01)
+
+
+_PIXELS = """
+    import numpy as np
+    from qbench import Dataset
+
+    def examples():
+        pixels = np.random.default_rng(0).integers(0, 256, (16, 4), np.uint8)
+        return Dataset(inputs=pixels, labels=np.arange(16) % 3, calibration=255 - pixels{scale})
+"""
+
+
+def test_pixels_without_a_scale_are_doubted_once_in_a_run(project: Project):
+    project.write("data.py", _PIXELS.format(scale=""))
+    said = project.run("-k", "accuracy").stdout.str()
+    assert "QbenchWarning: dataset 'dataset': found uint8 values from " in said
+    assert said.count("without input_scale, taken as the real values") == 1
+    strict = project.run("-k", "accuracy", "-W", "error::qbench.errors.QbenchWarning")
+    assert strict.ret == 1
+    assert "tiny-fp32: accuracy: dataset 'dataset': found uint8 values from " in strict.stdout.str()
+    project.write("data.py", _PIXELS.format(scale=", input_scale=1 / 255"))
+    assert "input_scale" not in project.run("-k", "accuracy").stdout.str()
