@@ -89,6 +89,21 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{flags}: needs a [tool.qbench] in {config.rootpath / 'pyproject.toml'}")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Refuse to end green with a base ref and nothing judged, as with a --collect-only that a pull request adds."""
+    status = yield
+    # Of all options: those behind a --help are parsed no further.
+    base_ref = getattr(config.known_args_namespace, "qbench_base_ref", None)
+    run = _run(config)
+    if not status and base_ref is not None and not hasattr(config, "workerinput") and not (run and run.outcome):
+        raise pytest.UsageError(
+            "--qbench-base-ref: nothing was judged: an option ends pytest before any test runs, such as --collect-only "
+            "or --help; take it from the command line, or from addopts in the configuration of pytest"
+        )
+    return status
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for our fixtures once for each model and recipe, or for each model."""
     if run := _run(metafunc.config):

@@ -53,6 +53,12 @@ def start(config: pytest.Config) -> PytestRun:
         raise pytest.UsageError('--qbench-accept: found no reason, expected one such as "retrained on v2 data"')
     if options.base_ref is not None and not options.gate:
         raise pytest.UsageError("--qbench-base-ref says what to compare with; it needs --benchmark-compare")
+    if options.base_ref is not None and options.accept is not None:
+        # A pull request can add an option to its configuration: what is being accepted fails no test.
+        raise pytest.UsageError(
+            "--qbench-accept with --qbench-base-ref: a run either accepts, or is judged by what a commit accepted; "
+            "take one of them from the command line, or from addopts in the configuration of pytest"
+        )
     try:
         loaded = load_config(config.rootpath / "pyproject.toml")
         if loaded is None:

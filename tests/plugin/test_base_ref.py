@@ -56,8 +56,13 @@ def test_a_pull_request_cannot_bless_itself(accepted_project: Project):
         ("repository", ["--benchmark-compare", "--qbench-base-ref=--all"], "git knows no commit '--all' here"),
         ("folder", ["--benchmark-compare", "--qbench-base-ref=main"], "git knows no commit 'main' here"),
         ("repository", ["--qbench-base-ref=HEAD"], "--qbench-base-ref says what to compare with; it needs --benchmark"),
+        (
+            "repository",
+            ["--benchmark-compare", "--qbench-base-ref=HEAD", "--qbench-accept=me"],
+            "a run either accepts, or",
+        ),
     ],
-    ids=["unknown", "an option of git", "no repository", "without the gate"],
+    ids=["unknown", "an option of git", "no repository", "without the gate", "accepting"],
 )
 def test_a_reference_that_cannot_be_used_is_refused(project: Project, prepare: str, arguments: list[str], message: str):
     if prepare == "repository":
@@ -67,3 +72,15 @@ def test_a_reference_that_cannot_be_used_is_refused(project: Project, prepare: s
     assert result.ret == 4
     assert message in result.stderr.str()
     assert "Traceback" not in result.stderr.str()
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--help", "--markers", "--qbench-accept=me", "--version"])
+def test_an_option_that_a_pull_request_adds_to_the_configuration_does_not_make_it_green(project: Project, option: str):
+    project.git("init", "--quiet", "--initial-branch=main")
+    project.git("commit", "--quiet", "--allow-empty", "--message=first")
+    # A file that pytest prefers to pyproject.toml.
+    project.write("pytest.ini", f"[pytest]\naddopts = {option}\n")
+    result = project.run("--benchmark-compare", "--qbench-base-ref=HEAD", CI="true")
+    assert result.ret == (8 if option == "--version" else 4)
+    if result.ret == 4:
+        assert "ERROR: --qbench-" in result.stderr.str()

@@ -68,7 +68,10 @@ DEFECTS = {
         "permissions": ("permissions: {}\n", ""),
         "credentials": ("          persist-credentials: false\n", ""),
         "pin": ("@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7"),
-        "injection": ('merge-base HEAD "origin/$BASE_REF"', 'merge-base HEAD "origin/${{ github.head_ref }}"'),
+        "injection": (
+            'merge-base HEAD "refs/remotes/origin/$BASE_REF"',
+            'merge-base HEAD "origin/${{ github.head_ref }}"',
+        ),
         "target": ("  pull_request:\n", "  pull_request_target:\n"),
     },
     actionlint: {
