@@ -24,6 +24,8 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docs.pages import Block, Command
 
 #: A command that takes longer hangs; no test depends on how long one takes.
@@ -76,12 +78,14 @@ class ExampleFolder:
         An empty folder.
     at
         The folder in it that commands begin in.
+    names
+        What the page's Python calls by these names, if not what it is on other pages.
     """
 
-    def __init__(self, path: Path, at: str = ".") -> None:
+    def __init__(self, path: Path, at: str = ".", names: Mapping[str, Any] | None = None) -> None:
         self.path = path
         self._at = path / at
-        self._names = _names()
+        self._names = _names() | dict(names or {})
         for name, content in _MODULES.items():
             (path / name).write_text(content, encoding="utf-8")
 
