@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Rounds of a benchmark take a second otherwise, and hypothesis' plugin longer than a run.
-_SHORT = "--benchmark-max-time=0.001 --benchmark-min-rounds=2 -p no:hypothesispytest"
+_SHORT = "--benchmark-max-time=0.001 --benchmark-min-rounds=2 -p no:hypothesispytest -p no:randomly -p no:codspeed"
 
 PAIR = ("--model", "tiny.fp32.tflite", "tiny.int8.tflite")
 DATA = ("--data", "d.npz")
@@ -29,7 +30,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "theirs"
     (folder / ".git").mkdir(parents=True)
     monkeypatch.chdir(folder)
-    for name in ("CI", "GITHUB_ACTIONS"):
+    # A run of its own: it is no worker of the run that tests it, which must not time anything.
+    for name in ("CI", "GITHUB_ACTIONS", *(name for name in os.environ if name.startswith("PYTEST_XDIST"))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", _SHORT)
     monkeypatch.setenv("QBENCH_CACHE", str(tmp_path / "cache"))
