@@ -114,6 +114,9 @@ def _entry(record: RunRecord, subject: SubjectRecord) -> Entry:
     tags = {"qbench.verdict": str(subject.verdict or "measured")}
     for verdict in record.verdicts:
         if (verdict.subject.model, verdict.subject.recipe) == (subject.model, subject.recipe):
+            # The worst comes first, and stands: a metric may be judged by several tests.
+            if f"qbench.verdict.{verdict.metric}" in tags:
+                continue
             tags[f"qbench.verdict.{verdict.metric}"] = str(verdict.verdict)
             if not verdict.verdict.green:
                 tags[f"qbench.reason.{verdict.metric}"] = verdict.sentence

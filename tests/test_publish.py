@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,15 @@ def test_mlflow_has_a_run_with_the_file_and_one_in_it_for_each_subject(mlflow: A
     assert int8.data.tags["qbench.verdict"] == "fail"
     assert int8.data.tags["qbench.verdict.size_bytes"] == "fail"
     assert int8.data.tags["qbench.reason.size_bytes"].startswith("tiny-int8: size_bytes is 824 B")
+
+
+def test_of_a_metric_that_two_tests_judged_the_worst_is_published():
+    twice = msgspec.structs.replace(
+        _record(), verdicts=(a_verdict(change=0.05), a_verdict(verdict=Verdict.UNCHANGED, change=0.0))
+    )
+    (int8,) = (entry for entry in publish.entries(twice) if entry.name == "tiny-int8")
+    assert int8.tags["qbench.verdict.size_bytes"] == "fail"
+    assert int8.metrics["change.size_bytes"] == 0.05
 
 
 def test_the_experiment_is_the_project_and_may_exist(mlflow: Any, run_file: Path, tmp_path: Path):
