@@ -145,11 +145,16 @@ def write_output(path: Path, content: bytes) -> None:
         replace_file(target, content)
 
 
-def write_summary(path: Path, content: bytes) -> None:
+def write_summary(path: Path, content: bytes, *, instead_of: bytes = b"") -> None:
     """Write `content` as `write_output` does, but behind what is there if `path` is the summary of a step in CI.
 
     GitHub names that file by the variable ``GITHUB_STEP_SUMMARY``; every command of the step may write to it, and a
     blank line keeps two texts apart.
+
+    Parameters
+    ----------
+    instead_of
+        What the same command wrote there before and now says otherwise: it is replaced if it is still the last.
 
     Raises
     ------
@@ -160,8 +165,14 @@ def write_summary(path: Path, content: bytes) -> None:
     if not summary or path.resolve() != Path(summary).resolve() or not path.is_file():
         write_output(path, content)
         return
-    with path.open("ab") as stream:
-        stream.write(b"\n" + content if stream.tell() else content)
+    with path.open("r+b") as stream:
+        before = stream.read()
+        if instead_of and before.endswith(instead_of):
+            stream.truncate(len(before) - len(instead_of))
+            stream.seek(0, os.SEEK_END)
+            stream.write(content)
+        else:
+            stream.write(b"\n" + content if before else content)
 
 
 def _umask() -> int:

@@ -57,6 +57,8 @@ class ReportFiles:
         self.record: RunRecord | None = None
         self.failures: list[str] = []
         self._paths: dict[str, Path] = {}
+        #: What was written as Markdown, should the run end otherwise after that.
+        self._summary = b""
         self.galleries: Sequence[SubjectGallery] = ()
         folder = config.invocation_params.dir
         # What other plugins write, which the last to write would replace.
@@ -89,8 +91,12 @@ class ReportFiles:
         wrong = []
         for option, path in self._paths.items():
             try:
-                write = write_summary if option == _MARKDOWN else write_output
-                write(path, self._content(option, record))
+                content = self._content(option, record)
+                if option == _MARKDOWN:
+                    write_summary(path, content, instead_of=self._summary)
+                    self._summary = content
+                else:
+                    write_output(path, content)
             except OSError as error:
                 wrong.append(f"{_flag(option)}: {path} cannot be written ({error})")
             except Exception as error:  # noqa: BLE001 - what was judged has to be told, whatever cannot be drawn

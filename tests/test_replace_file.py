@@ -174,6 +174,17 @@ def test_the_summary_of_a_step_is_written_behind_what_is_there(tmp_path, monkeyp
     assert other.read_bytes() == b"two\n"
 
 
+def test_what_the_same_command_wrote_to_a_summary_may_be_replaced(tmp_path, monkeypatch):
+    summary = tmp_path / "summary.md"
+    summary.write_bytes(b"another's\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    write_summary(summary, b"longer than now\n")
+    write_summary(summary, b"one\n", instead_of=b"longer than now\n")
+    assert summary.read_bytes() == b"another's\n\none\n"
+    write_summary(summary, b"three\n", instead_of=b"two\n")
+    assert summary.read_bytes() == b"another's\n\none\n\nthree\n"
+
+
 def test_a_file_that_is_no_summary_is_replaced(tmp_path, monkeypatch):
     path = tmp_path / "summary.md"
     for value in ("", None, str(tmp_path / "another.md")):

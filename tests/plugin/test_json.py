@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
+from qbench.report.markdown import markdown_report
 from qbench.report.run_schema import run_schema
 from qbench.run_record import RunRecord, decode_record
 
@@ -156,10 +157,14 @@ def test_an_exit_status_that_another_plugin_sets_later_is_the_one_written(quick_
             terminalreporter._session.exitstatus = 1
         """,
     )
-    assert quick_project.run("--benchmark-compare", "--qbench-json=run.json").ret == 1
+    summary = quick_project.write("summary.md", "of another command\n")
+    reports = ("--qbench-json=run.json", "--qbench-markdown=summary.md")
+    assert quick_project.run("--benchmark-compare", *reports, GITHUB_STEP_SUMMARY=str(summary)).ret == 1
     record = _record(quick_project)
     assert (record.verdict, record.exit_status) == ("fail", 1)
     assert record.headline == "2 unchanged"
+    # What was written first said that all was green.
+    assert summary.read_text() == f"of another command\n\n{markdown_report(record)}"
 
 
 def test_a_file_that_cannot_be_written_fails_the_run_and_says_so(quick_project: Project):
