@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from qbench.errors import ConfigError
 from qbench.history.records import HistoryRecord, LatencyLevel, SubjectHistory
 from qbench.judge.change_points import mean_shifts
-from qbench.judge.drift import find_drifts
 from qbench.judge.gate import worsening
 from qbench.judge.metrics import METRICS_BY_KIND
 from qbench.records import Subject
@@ -58,13 +57,7 @@ def look_back(config: Config, model: str, recipes: Sequence[str], *, since: str 
 
 def _subject(config: Config, histories: Histories, subject: Subject, *, from_anchor: bool) -> SubjectHistory:
     past: Anchored = histories.of(subject)
-    drifts = find_drifts(
-        [change.metrics for change in past.changes],
-        config.tolerance_of(subject),
-        datasets=[change.dataset for change in past.changes],
-        own=histories.own(subject),
-        anchor=past.anchor,
-    )
+    drifts = histories.drifts(subject, past, config.tolerance_of(subject))
     began = {drift.metric.name: at for drift in drifts if drift.beyond and (at := _began(drift, past.changes))}
     return SubjectHistory(
         model=subject.model,

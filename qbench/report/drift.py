@@ -4,48 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbench.judge.drift import find_drifts
 from qbench.report.amounts import format_amount, with_unit
 from qbench.report.wording import format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from qbench.baseline.history import AcceptedChange
     from qbench.judge.drift import Drift
-    from qbench.judge.tolerance import Tolerance
-    from qbench.records import Metric, Subject
-
-
-def drift_sentences(
-    subject: Subject,
-    history: Sequence[AcceptedChange],
-    tolerance: Tolerance,
-    *,
-    own: Mapping[str, Metric] | None = None,
-    anchor: int | None = None,
-) -> tuple[str, ...]:
-    """A sentence for each metric whose last value has drifted further than it may.
-
-    Parameters
-    ----------
-    history
-        What was accepted, the oldest first, as `qbench.baseline.history.read_history` gives it.
-    tolerance
-        Of the subject.
-    own
-        Metrics of the user's own, by name.
-    anchor
-        Number of the change that is declared to be the anchor.
-    """
-    drifts = find_drifts(
-        [change.metrics for change in history],
-        tolerance,
-        datasets=[change.dataset for change in history],
-        own=own,
-        anchor=anchor,
-    )
-    return tuple(drift_sentence(subject, drift, history) for drift in drifts if drift.beyond)
+    from qbench.records import Subject
 
 
 def drift_sentence(subject: Subject, drift: Drift, history: Sequence[AcceptedChange]) -> str:

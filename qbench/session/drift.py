@@ -19,7 +19,7 @@ from qbench.session.own_metrics import own_metrics
 from qbench.verdicts import MetricVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qbench.judge.tolerance import Tolerance
     from qbench.models.config import Config
@@ -56,10 +56,15 @@ class Histories:
         Where baselines are read from; None for what is checked out.
     anchor
         A commit, tag or day to count from in place of what is declared.
+    subjects
+        Whose histories these are, if not those of all that is declared.
     """
 
-    def __init__(self, config: Config, reference: str | None, *, anchor: str = "") -> None:
+    def __init__(
+        self, config: Config, reference: str | None, *, anchor: str = "", subjects: Iterable[Subject] | None = None
+    ) -> None:
         self._config = config
+        self._subjects = config.subjects if subjects is None else tuple(subjects)
         self._reference = reference or "HEAD"
         self._anchor = anchor
         self._read = cache(self._read_all)
@@ -80,7 +85,8 @@ class Histories:
             return plain
         if _DAY.fullmatch(declared):
             before = sum(change.committed_on <= declared for change in history.changes)
-            return msgspec.structs.replace(plain, anchor=before - 1) if before else plain
+            # What came before the anchor is not asked for, so it need not be there.
+            return msgspec.structs.replace(plain, anchor=before - 1, gap="") if before else plain
         try:
             anchored = self._read(declared).get(subject, History()).changes
         except BaselineError as error:
@@ -99,8 +105,18 @@ class Histories:
         except (QbenchError, KeyError):
             return {}
 
+    def drifts(self, subject: Subject, past: Anchored, tolerance: Tolerance) -> tuple[Drift, ...]:
+        """How far each metric of a subject is from its anchor in `past`, be it beyond its limit or not."""
+        return find_drifts(
+            [change.metrics for change in past.changes],
+            tolerance,
+            datasets=[change.dataset for change in past.changes],
+            own=self.own(subject),
+            anchor=past.anchor,
+        )
+
     def _read_all(self, reference: str) -> dict[Subject, History]:
-        return read_histories(self._config.baselines, self._config.subjects, reference)
+        return read_histories(self._config.baselines, self._subjects, reference)
 
 
 class Drifts:
@@ -139,6 +155,7 @@ class Drifts:
         """Lines about what has drifted: where no limit is declared, and all of it where it is being accepted."""
         found: list[tuple[float, str, str]] = []
         gaps: dict[str, None] = {}
+        errors: dict[str, None] = {}
         for subject, result in results.items():
             if not result.measured or subject not in self._config.subjects:
                 continue
@@ -146,8 +163,9 @@ class Drifts:
             try:
                 past = self._histories.of(subject)
             except BaselineError as error:
-                # Where there is a limit, it is a verdict.
-                return [] if tolerance.drift else [f"drift: not looked for: {error}"]
+                if not tolerance.drift:  # Where there is a limit, it is a verdict.
+                    errors[str(error)] = None
+                continue
             if past.gap and past.changes and past.changes[0].commit:
                 gaps[past.gap] = None
             for drift, changes in self._found(past, result, tolerance):
@@ -155,6 +173,7 @@ class Drifts:
                     excess = drift.change / drift.limit if drift.limit else float("inf")
                     found.append((excess, subject.model, drift_sentence(subject, drift, changes)))
         lines = _told(found, "accept: " if accepting else "drift: ")
+        lines += [f"drift: not looked for: {error}" for error in errors]
         return lines + [f"drift: not looked for further back: {gap}" for gap in gaps]
 
     def _found(
@@ -163,13 +182,7 @@ class Drifts:
         if not past.changes:
             return []
         changes = _with_now(past.changes, result)
-        drifts = find_drifts(
-            [change.metrics for change in changes],
-            tolerance,
-            datasets=[change.dataset for change in changes],
-            own=self._histories.own(result.subject),
-            anchor=past.anchor,
-        )
+        drifts = self._histories.drifts(result.subject, msgspec.structs.replace(past, changes=changes), tolerance)
         return [(drift, changes) for drift in drifts if drift.metric.name in result.metrics]
 
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict, replace
 
-from qbench.baseline.history import read_histories
 from qbench.progress import TaskProgress
-from qbench.report.drift import drift_sentences
+from qbench.report.drift import drift_sentence
 from qbench.report.gallery import SubjectGallery
 from qbench.session.compared import compared
 from qbench.session.confusion import MOST_CLASSES, confusion
+from qbench.session.drift import Histories
 from qbench.session.explained import Explanations
 from qbench.session.flip_pictures import flip_pictures
-from qbench.session.own_metrics import own_metrics
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -101,21 +100,25 @@ class _Gathering:
                 self._add(subject, flips=flips)
 
     def look_back(self) -> None:
-        """Add what was accepted before."""
-        config, most = self._session.config, max(_FEWEST_CHANGES, _CHANGES // max(1, len(self.found)))
-        with self._noting("its history cannot be read", *self.found):
-            for subject, history in read_histories(config.baselines, self.found).items():
-                changes = history.changes[-most:]
-                notes = list(history.notes)
-                if left := len(history.changes) - len(changes):
+        """Add what was accepted before, up to the commit that the run compares with."""
+        session = self._session
+        if session.drifts is None:
+            return  # What is given in memory has no history, and another project's is none of it.
+        histories = Histories(session.config, session.options.base_ref, subjects=self.found)
+        most = max(_FEWEST_CHANGES, _CHANGES // max(1, len(self.found)))
+        for subject in self.found:
+            with self._noting("its history cannot be read", subject):
+                past = histories.of(subject)
+                changes, notes = past.changes[-most:], list(past.notes)
+                if left := len(past.changes) - len(changes):
                     notes.append(f"history: {left} older changes are left out; `qbench history` shows them")
-                if history.gap:
-                    notes.append(f"history: older changes are not known: {history.gap}")
+                if past.gap:
+                    notes.append(f"history: older changes are not known: {past.gap}")
                 self._add(subject, tuple(notes), history=changes)
-                if subject.model in config.models:
-                    own = {name: each.metric for name, each in own_metrics(config, subject.model).items()}
-                    tolerance = config.tolerance_of(subject)
-                    self._add(subject, drift=drift_sentences(subject, history.changes, tolerance, own=own))
+                if subject in session.config.subjects:
+                    drifts = histories.drifts(subject, past, session.config.tolerance_of(subject))
+                    said = (drift_sentence(subject, drift, past.changes) for drift in drifts if drift.beyond)
+                    self._add(subject, drift=tuple(said))
 
     def explain(self, report: Report, limit_s: float) -> None:
         """Add what operators do, as far as time and room go."""

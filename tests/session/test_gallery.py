@@ -10,13 +10,17 @@ import models_zoo as zoo
 import msgspec
 import numpy as np
 import pytest
+from baseline.scratch_git import commit, init
 from pictured import CLASSES, SIDE, network, photos
 
 import qbench.session.explained
 import qbench.session.gallery
+from qbench.baseline.schema import encode_baseline
+from qbench.baseline.sources import FolderFiles
 from qbench.models.datasets import Dataset
 from qbench.progress import NoProgress
 from qbench.records import Artifact, Subject
+from qbench.session import Session, SessionOptions
 from qbench.session.explained import Explanations
 from qbench.session.gallery import gallery
 from qbench.verdicts import SubjectResult
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qbench.report.gallery import SubjectGallery
-    from qbench.session import Session
     from session.lab import Lab
 
 _QUICK = ("size", "accuracy")
@@ -310,6 +313,32 @@ class TestWhateverHappens:
         found = gathered(measured(pictured), 30.0)[INT8]
         assert (found.flips, found.operators) == ((), ())
         assert len(found.history) == 1
+
+
+class TestHistory:
+    def test_drift_is_counted_from_the_declared_anchor(self, pictured: Lab):
+        pictured.table["tolerance"]["size"] = 0.03
+        grown = pictured.baseline(INT8)
+        init(pictured.root)
+        for share in (0.90, 0.925, 0.95, 0.975, 1.0):
+            sizes = {"size_bytes": share * grown.metrics["size_bytes"]}
+            past = msgspec.structs.replace(grown, metrics={**grown.metrics, **sizes})
+            (pictured.baselines / "tiny" / "int8.json").write_bytes(encode_baseline(past))
+            commit(pictured.root)
+        (said,) = gathered(measured(pictured))[INT8].drift
+        assert "size_bytes is " in said
+        assert "11.11% worse than" in said
+        pictured.model["anchor"] = "main"
+        found = gathered(measured(pictured))[INT8]
+        assert (found.drift, len(found.history)) == ((), 5)
+        pictured.model["anchor"] = "nowhere"
+        found = gathered(measured(pictured))[INT8]
+        assert any("anchor: git knows no commit 'nowhere'" in note for note in found.notes)
+
+    def test_baselines_that_are_given_in_memory_have_none(self, pictured: Lab):
+        session = Session(pictured.config, SessionOptions(gate=True), baselines=FolderFiles(pictured.baselines))
+        pictured.run(session, kinds=_QUICK)
+        assert gathered(session)[INT8].history == ()
 
 
 class TestRoom:
