@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _GIT_LIMIT_S = 120
 
 #: Nothing of a user's settings changes what is printed; names of files are taken as they are, not as patterns.
-_QUIET = ("-c", "log.showRoot=true", "-c", "log.mailmap=true", "--literal-pathspecs")
+_SETTINGS = ("log.showRoot=true", "log.mailmap=true", "log.diffMerges=separate")
+_QUIET = (*(part for setting in _SETTINGS for part in ("-c", setting)), "--literal-pathspecs")
 
 #: Each field ends with a NUL, which is in no name: whatever an author is called, fields are told apart.
 _FORMAT = "--format=%H%x00%P%x00%ct%x00%aN"

@@ -170,6 +170,18 @@ def test_settings_of_the_user_change_nothing(repository: Path):
     assert versions(read_history(repository / "baselines", SUBJECT)) == [1, 2]
 
 
+@pytest.mark.parametrize("form", ["dense-combined", "off", "remerge"])
+def test_how_the_user_has_merges_shown_changes_nothing(repository: Path, form: str):
+    accept(repository, 1)
+    branch_off(repository, "side")
+    accept(repository, 2)
+    git(repository, "checkout", "--quiet", "main")
+    commit(repository, "meanwhile")
+    merge(repository, "side")
+    git(repository, "config", "log.diffMerges", form)
+    assert versions(read_history(repository / "baselines", SUBJECT)) == [1, 2]
+
+
 # --- branches ---------------------------------------------------------------------------------------------
 
 
