@@ -42,10 +42,9 @@ class CiReports:
         """Give a test's report what it measured, which also takes it from a pytest-xdist worker to the controller."""
         report = yield
         if report.when == "call" or report.failed:
-            mine = self._properties(item)
-            names = {name for name, _ in mine}
-            # A test that runs again has those of its first run.
-            item.user_properties[:] = [*(kept for kept in item.user_properties if kept[0] not in names), *mine]
+            others = [kept for kept in item.user_properties if not str(kept[0]).startswith(PREFIX)]
+            # A test that runs again has those of its first run, also names that it would not get now.
+            item.user_properties[:] = [*others, *self._properties(item)]
             report.user_properties = list(item.user_properties)
         return report
 
@@ -80,7 +79,9 @@ class CiReports:
     def _properties(self, item: pytest.Item) -> list[tuple[str, str]]:
         results = self._session.results
         subject = subject_of(item)
-        found = measured_properties(results.values(), item.nodeid, known_metrics(self._session))
+        # The project's other tests load none of its metrics.
+        known = known_metrics(self._session, {measured.model for measured in results})
+        found = measured_properties(results.values(), item.nodeid, known)
         return found or (subject_properties(results[subject]) if subject in results else [])
 
 

@@ -85,6 +85,7 @@ class Outcome:
             exit_status=int(session.exitstatus),
             started=started,
             interrupted=session.exitstatus in _CUT_SHORT,
+            incomplete=bool(self._bridge.uncompared()),
             notes=self._said(),
             problems=files.failures,
         )

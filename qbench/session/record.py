@@ -20,7 +20,7 @@ from qbench.session.own_metrics import own_metrics
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from qbench.records import Metric, Subject
     from qbench.session.inventory import Inventory
@@ -37,6 +37,7 @@ def run_record(
     exit_status: int,
     started: datetime,
     interrupted: bool = False,
+    incomplete: bool = False,
     notes: Iterable[str] = (),
     problems: Iterable[str] = (),
 ) -> RunRecord:
@@ -50,21 +51,23 @@ def run_record(
         When it began; with a time zone.
     interrupted
         Whether it was cut short.
+    incomplete
+        Whether something that the run was to judge was not, and no verdict says so.
     notes
         What else was said, beside the inventory's own notes.
     problems
         What failed and belongs to no subject.
     """
     config = session.config
-    known = known_metrics(session)
     subjects = dict.fromkeys([*inventory.results, *(verdict.subject for verdict in inventory.verdicts)])
+    known = known_metrics(session, {subject.model for subject in subjects})
     lines = declared_lines(config.root / "pyproject.toml", config.models)
     ordered = sorted(inventory.verdicts, key=lambda verdict: list(Verdict).index(verdict.verdict))
     records = tuple(_subject(session, inventory, subject, lines.get(subject.model, 0), known) for subject in subjects)
     return RunRecord(
         qbench_version=version("qbench"),
         project=config.root.name,
-        verdict=_run_verdict(session, inventory, exit_status=exit_status, interrupted=interrupted),
+        verdict=_run_verdict(session, inventory, exit_status, interrupted=interrupted, incomplete=incomplete),
         exit_status=exit_status,
         headline=headline(inventory.verdicts),
         gated=inventory.gated,
@@ -96,7 +99,9 @@ def with_exit_status(record: RunRecord, exit_status: int) -> RunRecord:
     return msgspec.structs.replace(record, exit_status=exit_status, verdict=verdict)
 
 
-def _run_verdict(session: Session, inventory: Inventory, *, exit_status: int, interrupted: bool) -> RunVerdict:
+def _run_verdict(
+    session: Session, inventory: Inventory, exit_status: int, *, interrupted: bool, incomplete: bool
+) -> RunVerdict:
     """How the run ended; what got worse and is being accepted fails nothing, as it does not fail its test."""
     if interrupted or exit_status in _CUT_SHORT:
         return "interrupted"
@@ -106,14 +111,17 @@ def _run_verdict(session: Session, inventory: Inventory, *, exit_status: int, in
     if not inventory.gated or inventory.failed:
         return "measured"
     # Nothing is green by absence: not even a gate that had nothing to say.
-    return "not judged" if inventory.incomplete or exit_status or not inventory.verdicts else "pass"
+    unjudged = incomplete or inventory.incomplete or not inventory.verdicts
+    return "not judged" if unjudged or exit_status else "pass"
 
 
-def known_metrics(session: Session) -> dict[str, Metric]:
-    """Definitions of everything that may have been measured."""
+def known_metrics(session: Session, models: Collection[str]) -> dict[str, Metric]:
+    """Definitions of everything that may have been measured of `models`; the metrics of others are not loaded."""
     known = {gated.metric.name: gated.metric for kind in METRICS_BY_KIND.values() for gated in kind}
     known[LATENCY_METRIC.name] = LATENCY_METRIC
     for model in session.config.models:
+        if model not in models:
+            continue
         try:
             known |= {name: own.metric for name, own in own_metrics(session.config, model).items()}
         except QbenchError:

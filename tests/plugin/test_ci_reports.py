@@ -96,6 +96,42 @@ def test_names_and_reasons_from_outside_are_xml(either_run: Run):
     assert "#x07" in odd["qbench.reason"], "pytest shows what XML cannot hold"
 
 
+def test_tests_that_measure_nothing_load_no_metric_of_the_project(project: Project):
+    project.declare("tiny")
+    declaration = (project.path / "pyproject.toml").read_text()
+    project.write("pyproject.toml", f'{declaration}metrics = ["own:metric"]\n')
+    project.write("own.py", "raise SystemExit('it was imported')\n")
+    project.write("unit/test_unit.py", "import sys\n\ndef test_unit():\n    assert 'own' not in sys.modules\n")
+    result = project.run("--junit-xml=junit.xml", folder="unit")
+    assert result.ret == 0
+    result.assert_outcomes(passed=1)
+
+
+def test_a_test_that_runs_again_keeps_no_reason_of_its_error(accepted_project: Project):
+    project = accepted_project
+    project.use_plugin("rerunfailures", "pytest-rerunfailures")
+    project.write(
+        "benchmarks/test_models.py",
+        """
+        from qbench.errors import MeasurementError
+
+        tries = []
+
+        def test_size(artifact, gate, monkeypatch):
+            tries.append(artifact.subject)
+            if tries.count(artifact.subject) == 1:
+                def broken(*arguments):
+                    raise MeasurementError("the first try")
+                monkeypatch.setattr(type(gate._session), "measure_size", broken)
+            gate.size(artifact)
+        """,
+    )
+    run = run_as_a_step(project, "--reruns=1", "-k", "size and fp32")
+    properties = run.test_properties()["test_size[tiny-fp32]"]
+    assert properties["qbench.verdict"] == "unchanged"
+    assert "qbench.reason" not in properties
+
+
 # --- annotations of GitHub Actions -------------------------------------------------------------------------------
 
 

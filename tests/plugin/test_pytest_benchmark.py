@@ -111,12 +111,19 @@ def test_runs_that_it_saved_itself(project: Project):
 def test_compare_fail_names_what_our_baselines_do_not_have(accepted_project: Project):
     project = accepted_project
     project.write_baseline({**project.baseline("fp32"), "latency": {}})
-    result = project.run("--benchmark-compare", "--benchmark-compare-fail=mean:9999999%", CI="true")
+    compare = ("--benchmark-compare", "--benchmark-compare-fail=mean:9999999%")
+    result = project.run(*compare, CI="true")
     assert result.ret == EXIT_INCOMPLETE
     result.assert_outcomes(passed=8)
     (unjudged,) = (line for line in told(result) if line.startswith("--benchmark-compare-fail"))
     assert "judged nothing for 1 benchmarks" in unjudged
     assert unjudged.endswith("benchmarks/test_models.py::test_latency[tiny-fp32]")
+
+    # Outside of CI that fails nothing, and is not green all the same.
+    assert project.run(*compare, "--qbench-json=run.json").ret == 0
+    record = json.loads((project.path / "run.json").read_bytes())
+    assert {verdict["verdict"] for verdict in record["verdicts"]} <= {"pass", "unchanged"}
+    assert (record["exit_status"], record["verdict"]) == (0, "not judged")
 
 
 def test_compare_fail_without_any_baseline_says_so_after_our_table(project: Project):
