@@ -3,7 +3,7 @@
 The segmentation is that of ruptures: least squares with a penalty for each change, the best of all segmentations. The
 penalty is 6 ln(n) times the variance, which is estimated from the differences of neighbours, so that changes do not
 widen it: of 400 series without a change, in 0 to 5% one is found where they are of 15 to 200 normal or Laplace values,
-and in 3 to 8% where they are of 8 to 10.
+and in 6 to 8% where they are of 8 to 10.
 """
 
 from __future__ import annotations
