@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Report(Protocol):
-    """Says that `done` of `total` are done, and what is done now."""
+    """Says that `done` of `total` are done, and what is done now; a total of 0 is one that nobody knows."""
 
     def __call__(self, done: int, total: int, doing: str = "") -> None:
         """Say it; calling often is cheap."""
@@ -20,15 +20,21 @@ class Report(Protocol):
 class Progress(Protocol):
     """Shows work that may take longer than a second."""
 
-    def task(self, name: str) -> AbstractContextManager[Report]:
-        """Begin a task that ends with the context."""
+    def task(self, name: str, *, timed: bool = False) -> AbstractContextManager[Report]:
+        """Begin a task that ends with the context.
+
+        Parameters
+        ----------
+        timed
+            Something is measured in it that must not be disturbed: nothing is drawn but when the task reports.
+        """
 
 
 class NoProgress:
     """Shows nothing."""
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Report]:  # noqa: ARG002 - the protocol's
+    def task(self, name: str, *, timed: bool = False) -> Iterator[Report]:  # noqa: ARG002 - the protocol's
         """A task that nobody sees."""
         yield _silent
 
@@ -52,7 +58,7 @@ class TaskProgress:
         self._report(done, total, doing)
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Report]:
+    def task(self, name: str, *, timed: bool = False) -> Iterator[Report]:  # noqa: ARG002 - the whole task's matter
         """Begin a part, which does not say how far it is."""
 
         def of_part(done: int, total: int, doing: str = "") -> None:  # noqa: ARG001 - the protocol's

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from hypothesis.configuration import set_hypothesis_home_dir
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qbench.argument_types import count, natural
 from qbench.conform.generated import generated_operators
@@ -22,6 +21,7 @@ from qbench.conform.verdicts import Bench
 from qbench.errors import ConfigError, InvalidArtifactError, WorkerPythonError
 from qbench.files import digest_bytes, write_output
 from qbench.records import RuntimeOptions
+from qbench.report.progress import ConsoleProgress
 from qbench.runtime.fingerprint import runtime_package, take_fingerprint
 from qbench.runtime.process import ask_environment
 from qbench.session.subjects import find_contestants
@@ -122,14 +122,12 @@ def _all_rows(
 
 def _collect(rows: Iterator[Row], *, total: int | None) -> tuple[list[Row], bool]:
     """All rows, or those until Ctrl-C and False; with progress on standard error."""
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     collected: list[Row] = []
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("conform", total=total)
+    with ConsoleProgress(Console(stderr=True)).task("conform") as report:
         try:
             for row in rows:
                 collected.append(row)
-                progress.update(task, description=row.name, advance=1)
+                report(len(collected), total or 0)
         except KeyboardInterrupt:
             return collected, False
     return collected, True

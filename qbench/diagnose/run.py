@@ -135,7 +135,7 @@ class _Study:
         matching = None
         with self._step("operators and weights", f"matching {self._case.subject.id}", own_s=_OWN_S) as report:
             graphs = self.model.subgraphs[0], self._float_model.subgraphs[0]
-            matching = match_graphs(*graphs, check=lambda: report(0, 1))
+            matching = match_graphs(*graphs, check=lambda: report(0, 0))
         if matching is not None:
             self._look_at_weights(matching)
             self._look_at_operators(inputs, matching)
@@ -183,7 +183,7 @@ class _Study:
             return
         with self._step("the calibration set", "looking at the calibration", own_s=_OWN_S) as report:
             found = calibration_report(
-                self._case.dataset, near_copies=self._effort.calibration, check=lambda: report(0, 1)
+                self._case.dataset, near_copies=self._effort.calibration, check=lambda: report(0, 0)
             )
             self._add(calibration=found)
 
@@ -193,7 +193,7 @@ class _Study:
         if found is None or not self._effort.calibration:
             return
         with self._step("the calibration's ranges", "watching the calibration") as report:
-            report(0, 1)
+            report(0, 0)
             if found.examples < LEAST_EXAMPLES:
                 raise DatasetError(
                     f"found {found.examples} calibration example, expected some hundred: there are no two halves of it "
@@ -213,7 +213,7 @@ class _Study:
             self._notes += families.notes
             self._add(families=families.results)
         with self._step("times of operators", "timing operators") as report:
-            report(0, 1)
+            report(0, 0)
             timed = operator_times(case.float_content, case.content, case.dataset, case.options)
             self._notes += timed.notes
             self._add(times=timed.times, float_times=timed.float_times)

@@ -89,6 +89,11 @@ class RatioTest:
                 self.decision = "below"
         return self.decision
 
+    @property
+    def evidence(self) -> float:
+        """The logarithm of the larger wealth, as a share (0 to 1) of what a decision needs."""
+        return min(1.0, max(0.0, log_wealth(max(self.above, self.below), self.groups) / -math.log(self.alpha)))
+
 
 def log_wealth(ones: int, groups: int) -> float:
     """Natural logarithm of what one unit of capital has become that was bet on `ones` of `groups` bits."""

@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 from qbench.judge.sequential import RatioTest, confidence_interval, expected_groups, least_groups
-from qbench.measure.contest_records import Clock, ContestResult, ContestRules, Finding, Group
+from qbench.measure.contest_records import Clock, ContestResult, ContestRules, Finding, Group, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,6 +91,7 @@ def run_contest(
     rules: ContestRules,
     *,
     now: Callable[[], float] = time.monotonic,
+    tell: Callable[[Standing], None] | None = None,
 ) -> ContestResult:
     """Measure a baseline and a candidate beside each other until it is decided whether the candidate is slower.
 
@@ -101,13 +102,15 @@ def run_contest(
         whose parity says which side to start first.
     now
         Seconds of a clock that only goes forward.
+    tell
+        Called behind each group, while neither side is asked anything; what it takes is time of the contest.
 
     Raises
     ------
     QbenchError
         If a side crashes, hangs or refuses its artifact.
     """
-    return _Contest(open_pair, rules, now).run()
+    return _Contest(open_pair, rules, now, tell).run()
 
 
 class _Contest:
@@ -118,8 +121,10 @@ class _Contest:
         open_pair: Callable[[int], AbstractContextManager[tuple[Side, Side]]],
         rules: ContestRules,
         now: Callable[[], float],
+        tell: Callable[[Standing], None] | None,
     ) -> None:
         self._open_pair = open_pair
+        self._tell = tell
         self._rules = rules
         self._now = now
         self._lot = random.Random(rules.seed)  # noqa: S311 - a lot that can be drawn again, not a secret
@@ -150,7 +155,7 @@ class _Contest:
             if found == "inconclusive":
                 return self._result(found)
             self._begin_round()
-            lead = self._rounds.count("slower") - self._rounds.count("not slower")
+            lead = self._lead()
             finding = "slower" if lead == LEAD else "not slower" if lead == -LEAD else "inconclusive"
         if self._test.groups:
             self._rounds.append("inconclusive")
@@ -182,8 +187,25 @@ class _Contest:
             self._groups.append(group)
             self._test.add(group.ratio(self._clock))
             self._faster_test.add(group.ratio(self._clock))
+            if self._tell is not None:
+                self._tell(self._standing())
         self._faster += self._faster_test.decision == "below"
         return "slower" if self._test.decision == "above" else "not slower"
+
+    def _standing(self) -> Standing:
+        lead = self._lead()
+        leans_to = self._test.above - self._test.below
+        found = abs(lead) + (self._test.evidence if leans_to * lead >= 0 else -self._test.evidence)
+        return Standing(
+            groups=len(self._groups),
+            ratio=median(self._ratios(self._clock)),
+            evidence=found / LEAD,
+            left_s=max(0.0, self._left_s()),
+        )
+
+    def _lead(self) -> int:
+        """Rounds that found it slower, less those that did not."""
+        return self._rounds.count("slower") - self._rounds.count("not slower")
 
     def _may_go_on(self) -> bool:
         """Whether there is time for another group, and behind it for the rounds that a verdict needs besides.
@@ -197,8 +219,7 @@ class _Contest:
 
     def _rounds_missing(self) -> int:
         """Rounds after the present one until a finding can lead by enough."""
-        lead = abs(self._rounds.count("slower") - self._rounds.count("not slower"))
-        return max(0, LEAD - 1 - lead)
+        return max(0, LEAD - 1 - abs(self._lead()))
 
     def _least_round_s(self) -> float:
         return self._usual_start_s() + least_groups(self._rules.alpha) * self._usual_group_s()

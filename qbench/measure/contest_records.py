@@ -59,6 +59,28 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         return self.candidate[clock] / self.baseline[clock]
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a contest stands that is going on.
+
+    Attributes
+    ----------
+    groups
+        That were measured, of all rounds.
+    ratio
+        Median of theirs, candidate / baseline.
+    evidence
+        How much of what a verdict needs there is: of each round the logarithm of the wealth by that of ``1 / alpha``,
+        where rounds that contradict each other count against each other.
+    left_s
+        Seconds until its limit.
+    """
+
+    groups: int
+    ratio: float
+    evidence: float
+    left_s: float
+
+
 class ContestResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a contest found, and everything needed to believe or repeat it.
 

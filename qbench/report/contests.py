@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from qbench.measure.contest_records import Standing
     from qbench.verdicts import ContestSummary, MetricVerdict
 
 _CLOCKS = {"cpu": "processor time", "wall": "wall clock"}
@@ -19,6 +20,15 @@ def speedup_statement(verdict: MetricVerdict) -> str:
         return f"{name} was not measured (min_speedup is {verdict.tolerance:g})."
     word = "below" if verdict.verdict == Verdict.FAIL else "with"
     return f"{name} is {verdict.now:.3g} times fp32 of the same run ({word} a min_speedup of {verdict.tolerance:g})."
+
+
+def standing_clause(standing: Standing) -> str:
+    """How far a contest is that is going on."""
+    groups = f"{standing.groups} group{'s' if standing.groups > 1 else ''}"
+    return (
+        f"{groups}, ratio {standing.ratio:.3f}, {standing.evidence:.0%} of the evidence needed, "
+        f"at most {standing.left_s:.0f} s left"
+    )
 
 
 def contest_sentence(verdict: MetricVerdict, contest: ContestSummary) -> str:

@@ -133,8 +133,7 @@ class Blame:
         before, now = (computations(read_model(each).subgraphs[0]) for each in (accepted, content))
         if [each.operator for each in before] != [each.operator for each in now]:
             return ""
-        with self._progress.task(f"timing operators of {subject.id}") as report:
-            report(0, 1)
+        with self._progress.task(f"timing operators of {subject.id}"):
             timed = operator_times(accepted, content, dataset, self._config.options, limit_s=_TIMING_S)
         return slower_operators(timed.float_times, timed.times, [each.name for each in now])
 

@@ -13,6 +13,7 @@ from qbench.measure.contest_records import ContestRules
 from qbench.measure.inputs import input_bytes
 from qbench.measure.sides import Contestant, pair_opener
 from qbench.models.recipes import REFERENCE_RECIPE
+from qbench.report.contests import standing_clause
 from qbench.runtime.process import RuntimeProcess, WorkerInterpreter
 
 if TYPE_CHECKING:
@@ -91,8 +92,12 @@ class Contests:
         sides = [self._with_inputs(side, dataset) for side in (baseline, candidate)]
         started = time.monotonic()
         try:
-            with self._progress.task(f"contest of {subject.id}"):
-                result = run_contest(pair_opener(sides[0], sides[1], seed=rules.seed), rules)
+            with self._progress.task(f"contest of {subject.id}", timed=True) as report:
+                result = run_contest(
+                    pair_opener(sides[0], sides[1], seed=rules.seed),
+                    rules,
+                    tell=lambda standing: report(0, 0, standing_clause(standing)),
+                )
         finally:
             self._spent_s += time.monotonic() - started
         return result.summary(run_limited=rules.limit_s < limits.limit_s)

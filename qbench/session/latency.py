@@ -217,7 +217,7 @@ class Latency:
         folder = cache_folder(self._config.cache) / "environments"
         with self._progress.task("building the environment of the baseline") as report:
             return build_environment(
-                baseline.provenance.tools, baseline.options, folder=folder, say=lambda doing: report(0, 1, doing)
+                baseline.provenance.tools, baseline.options, folder=folder, say=lambda doing: report(0, 0, doing)
             )
 
     def _wrong_environment(self, python: str, baseline: Baseline) -> str:

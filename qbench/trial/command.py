@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import cast, get_args
 
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qbench.argument_types import count, positive, probability, share, shares
 from qbench.errors import ConfigError
 from qbench.files import write_output
+from qbench.report.progress import ConsoleProgress
 from qbench.runtime.fingerprint import take_fingerprint
 from qbench.session.subjects import find_contestants
 from qbench.trial.plot import plot_trial, require_plot
@@ -127,16 +127,14 @@ def _measure(options: argparse.Namespace) -> tuple[Trial | None, int]:
     settings = settings_of(options, tuple(contestants))
     measured: Trial | None = None
     # Drawn between contests alone: a thread that draws while something is timed would be one more neighbour.
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
-        task = progress.add_task(f"trial, seed {settings.seed}", total=None)
+    with ConsoleProgress(Console(stderr=True)).task(f"trial, seed {settings.seed}", timed=True) as report:
 
         def keep(trial: Trial, total: int) -> None:
             nonlocal measured
             measured = trial
             if options.json:
                 write_output(options.json, encode_trial(trial))
-            progress.update(task, completed=len(trial.contests), total=total, refresh=True)
+            report(len(trial.contests), total)
 
         try:
             run_trial(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from qbench.argument_types import count, natural, positive
 from qbench.errors import ConfigError
@@ -19,6 +18,7 @@ from qbench.models.recipes import REFERENCE_RECIPE
 from qbench.models.tables import check_name
 from qbench.models.training_set import load_training_set
 from qbench.records import Subject
+from qbench.report.progress import ConsoleProgress
 from qbench.runtime.fingerprint import take_fingerprint
 from qbench.session.preparation import Datasets
 from qbench.tune.bench import Bench, dataset_of
@@ -182,16 +182,14 @@ def _search(
         "budget_s": f"{options.budget:g}",
         "fixed": ", ".join([*options.fix, *([f"--only {options.only}"] if options.only else [])]),
     }
-    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
     # Drawn between trials alone: a thread that draws while something is timed would disturb it.
     with (
         Bench(config, model.name, datasets, log, name=options.name, seed=options.seed) as bench,
-        Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress,
+        ConsoleProgress(Console(stderr=True)).task(f"tune {model.name}", timed=True) as report,
     ):
-        task = progress.add_task(f"tune {model.name}", total=None)
 
         def show(study: Study) -> None:
-            progress.update(task, description=_progress_text(study, question, budget), refresh=True)
+            report(0, 0, _progress_text(study, question, budget))
 
         ranking = Ranking(bench, dataset, config.options)
         study = run_search(bench, question, budget, rank=ranking, on_trial=show)

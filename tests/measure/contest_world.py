@@ -38,8 +38,8 @@ class World:
         self.limits = []
         self.asked_last = None
 
-    def contest(self, **rules):
-        return run_contest(self.open_pair, changed(rules), now=lambda: self.now)
+    def contest(self, *, tell=None, **rules):
+        return run_contest(self.open_pair, changed(rules), now=lambda: self.now, tell=tell)
 
     @contextmanager
     def open_pair(self, number):

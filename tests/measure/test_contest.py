@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from statistics import median
 
@@ -10,7 +11,7 @@ from scipy.stats import binom
 
 from measure.contest_world import RULES, World
 from qbench.errors import WorkerCrashedError
-from qbench.judge.sequential import least_groups
+from qbench.judge.sequential import least_groups, log_wealth
 from qbench.measure.contest import run_contest
 
 
@@ -222,3 +223,45 @@ class TestCrashes:
 
         with pytest.raises(WorkerCrashedError, match="exit code 1 while round 0"):
             run_contest(open_pair, RULES, now=lambda: 0.0)
+
+
+class TestStanding:
+    def test_it_is_told_behind_each_group(self):
+        told, world = [], World(1.10)
+        result = world.contest(tell=lambda each: told.append((each, len(world.asked))), limit_s=30.0)
+        assert [each.groups for each, _ in told] == list(range(1, len(result.groups) + 1))
+        ratios = [group.ratio("cpu") for group in result.groups]
+        assert [each.ratio for each, _ in told] == [median(ratios[: end + 1]) for end in range(len(ratios))]
+        # Behind the last block of a group, and before anything is asked of the next one.
+        renews = [place for place, request in enumerate(world.asked) if request[1] == "renew"]
+        assert [asked for _, asked in told] == [*renews[4::2], len(world.asked)]
+        left = [each.left_s for each, _ in told]
+        assert left == sorted(left, reverse=True)
+        assert 0 < left[-1] < left[0] < 30
+
+    def test_evidence_is_complete_with_the_verdict(self):
+        told = []
+        World(1.10, noise=0.0).contest(tell=told.append, alpha=0.001)
+        each_round = least_groups(0.001)
+        shares = [each.evidence for each in told]
+        assert shares == sorted(shares)
+        assert shares[each_round - 1] == 0.5
+        assert 0 < shares[0] < 0.5 < shares[each_round] < shares[-1] == 1.0
+
+    def test_a_round_that_contradicts_takes_evidence_away(self):
+        told = []
+        result = World([1.2, 0.8, 0.8, 0.8], noise=0.0).contest(tell=told.append, limit_s=30.0)
+        assert result.rounds == ("slower", "not slower", "not slower", "not slower")
+        shares = [each.evidence for each in told[least_groups(0.001) - 1 :: least_groups(0.001)]]
+        assert shares == [0.5, 0.0, 0.5, 1.0]
+
+    def test_evidence_is_the_logarithm_of_wealth(self):
+        told = []
+        World(1.10, noise=0.0).contest(tell=told.append, alpha=0.001)
+        assert told[4].evidence == pytest.approx(log_wealth(5, 5) / math.log(1000) / 2)
+
+    def test_it_changes_nothing(self):
+        silent, told = World(1.06), World(1.06)
+        found = told.contest(tell=lambda _: None)
+        assert found == silent.contest()
+        assert told.asked == silent.asked

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from small_project import Project
 
 #: What a line of progress looks like, whatever it is about.
-_STEP = re.compile(r"(\w[\w -]*): (\d+) of (\d+)(, now [\w-]+)?(, about \d+ s left)?")
+_STEP = re.compile(r"(\w[\w -]*): (\d+) of (\d+)(, now [\w-]+)?(, about \d+ s left|, \d+ s so far)?")
 _END = re.compile(r"(\w[\w -]*): done in [0-9.]+ s")
 
 
@@ -21,11 +21,13 @@ def _with_thresholds(project: Project, seconds: float) -> None:
     project.write(
         "conftest.py",
         f"""
-        import qbench.plugin_progress
+        from qbench.report import progress
 
-        for name in ("_SILENT_S", "_REWRITE_S", "_PLAIN_S"):
-            assert hasattr(qbench.plugin_progress, name)
-            setattr(qbench.plugin_progress, name, {seconds})
+        for name in ("SILENT_S", "REWRITE_S", "PLAIN_S"):
+            assert hasattr(progress, name)
+            setattr(progress, name, {seconds})
+        # No tick comes between: which there are depends on how long something takes.
+        progress.TICK_S = 1e6
         """,
     )
 
