@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from qbench.errors import BaselineError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 _GIT_LIMIT_S = 60
+
+#: A commit is what its name says: no other takes its place, and files checked in are no repository that could hold one.
+_PLAIN = ("--no-replace-objects", "-c", "safe.bareRepository=explicit")
 
 #: As many digits name a commit to people.
 _DIGITS = 12
@@ -69,6 +74,9 @@ class GitFiles:
         Where they lie in the working tree; it need not exist there.
     reference
         A commit, branch or tag.
+    root
+        A folder above it that no change of the working tree moves; without one, the nearest that there is, which may
+        have become a link to another.
 
     Raises
     ------
@@ -76,14 +84,13 @@ class GitFiles:
         If the folder is not in a git repository, or there is no such commit.
     """
 
-    def __init__(self, folder: Path, reference: str) -> None:
+    def __init__(self, folder: Path, reference: str, *, root: Path | None = None) -> None:
         # The commit may know folders that are gone.
-        self._parent = next(parent for parent in folder.parents if parent.is_dir())
-        self._name, self._reference = folder.relative_to(self._parent).as_posix(), reference
+        self._parent = root or next(parent for parent in folder.parents if parent.is_dir())
+        self._name, self._reference = Path(os.path.relpath(folder, self._parent)).as_posix(), reference
         self._commit = commit_of(self._parent, reference)
         listed = self._git("ls-tree", "-r", "-z", "--name-only", self._commit, f"./{self._name}/")
-        names = listed.decode(errors="surrogateescape").split("\0")
-        self._names = tuple(sorted(name.removeprefix(f"{self._name}/") for name in names if name))
+        self._names = tuple(sorted(name.removeprefix(f"{self._name}/") for name in _names(listed)))
 
     def describe(self) -> str:
         """Where they are, for a sentence."""
@@ -143,16 +150,40 @@ class BaseCommit:
             return None
         return _git(self._root, "cat-file", "blob", f"{self.commit}:./{name}")
 
-    def changed(self) -> tuple[str, ...]:
-        """Paths below the project, relative to it, of files that git knows and that differ now.
+    def projects(self) -> tuple[str, ...]:
+        """Folders of the repository that hold a pyproject.toml, relative to this one, such as ``..`` or ``sub``.
 
         Raises
         ------
         BaselineError
             If git cannot tell.
         """
-        listed = _git(self._root, "diff", "--name-only", "--no-renames", "--relative", "-z", self.commit, "--", ".")
-        return tuple(name for name in listed.decode(errors="surrogateescape").split("\0") if name)
+        listed = _git(self._root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit)
+        paths = [Path(name) for name in _names(listed)]
+        return self._relative(path.parent.as_posix() for path in paths if path.name == "pyproject.toml")
+
+    def changed(self) -> tuple[str, ...]:
+        """Paths relative to the project of files of the repository that git knows and that differ now.
+
+        Raises
+        ------
+        BaselineError
+            If git cannot tell.
+        """
+        # Submodules too, whatever .gitmodules says of them.
+        shown = ("--name-only", "--no-renames", "--no-relative", "--ignore-submodules=none", "-z")
+        listed = _git(self._root, "diff", *shown, self.commit, "--", ":/")
+        return self._relative(_names(listed))
+
+    def _relative(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Paths from the top of the repository as they are called from the project."""
+        prefix = _git(self._root, "rev-parse", "--show-prefix").decode(errors="surrogateescape").rstrip("\n")
+        return tuple(Path(os.path.relpath(f"/{path}", f"/{prefix}")).as_posix() for path in paths)
+
+
+def _names(listed: bytes) -> list[str]:
+    """What git lists with ``-z``."""
+    return [name for name in listed.decode(errors="surrogateescape").split("\0") if name]
 
 
 def named_commit(reference: str, commit: str) -> str:
@@ -182,7 +213,7 @@ def _git(folder: Path, *arguments: str) -> bytes:
     """What git prints."""
     try:
         done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            ["git", *_PLAIN, "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             check=False,
             timeout=_GIT_LIMIT_S,

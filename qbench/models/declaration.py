@@ -56,6 +56,9 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any], above: str) ->
         old, new, key = before.get(name, _ABSENT), now.get(name, _ABSENT), f"{above}.{name}"
         if isinstance(old, dict) and isinstance(new, dict):
             yield from _differing(old, new, key)
+        elif isinstance(new, dict) and len(_json(new)) > _LONGEST_VALUE:
+            # Cut, it could hide what matters behind what does not.
+            yield from _differing({}, new, key)
         elif old != new:
             yield key, old, new
 
@@ -67,5 +70,9 @@ def _sentence(key: str, old: object, new: object) -> str:
 
 
 def _value(value: object) -> str:
-    said = json.dumps(value, ensure_ascii=False, default=str)
+    said = _json(value)
     return said if len(said) <= _LONGEST_VALUE else f"{said[:_LONGEST_VALUE]} ..."
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -23,8 +23,15 @@ _WORST = 3
 #: How many lines of anything else are.
 _MOST_LINES = 8
 
+#: How many of what a change declares otherwise; the rest is folded.
+_MOST_CHANGES = 20
+
+#: Characters of what stands before everything folded. The report of a real run has a tenth of it.
+_MOST_TOLD = 45_000
+
 #: A longer text is cut: no sentence of ours is as long, but a name or a message from outside may be.
 _LONGEST_TEXT = 1500
+_LONGEST_NAME = 200
 
 _SIGNS = {"fail": "❌", "not judged": "⚠️", "pass": "✅", "measured": "ℹ️", "interrupted": "⚠️"}  # noqa: RUF001 - an emoji
 
@@ -60,20 +67,32 @@ def markdown_report(record: RunRecord, *, limit: int = LIMIT_CHARACTERS) -> str:
         head += [f"- What to do: {_cut(advice)}"] if advice else []
         evidence += [f"- {text(_name(group))}: {_cut(rest)}"] if rest else []
     head += _listed("Failed besides", record.problems)
-    head += _listed("This change declares otherwise than what it is compared with", record.declared_changes)
+    changes = record.declared_changes
+    head += _listed("This change declares otherwise than what it is compared with", changes, most=_MOST_CHANGES)
     folds = [
+        _Fold("More that this change declares otherwise", [f"- {_cut(line)}" for line in changes[_MOST_CHANGES:]]),
         _Fold("How sure this is", evidence),
         _Fold("More that is not green", [f"- {_bold(group)} {_sentence(group)}" for group in groups[_WORST:]]),
         _Fold("Every model and recipe", _rows(record), head=_TABLE),
         _Fold("What these examples cannot tell", [f"- {_cut(line)}" for line in record.power]),
         _Fold("Notes", [f"- {_cut(line)}" for line in record.notes]),
     ]
-    written = "\n".join(head) + "\n"
+    written = _fitting(head, min(_MOST_TOLD, limit))
     room = limit - len(written)
     for fold in folds:
         part = fold.within(room)
         room -= len(part)
         written += part
+    return written
+
+
+def _fitting(lines: Sequence[str], room: int) -> str:
+    """As many lines as there is room for. Only a record that somebody made up has more, or that much in one line."""
+    written, said = "", "\nMore is left out here: the JSON of the run has it.\n"
+    for line in lines:
+        if len(written) + len(line) + 1 + len(said) > room:
+            return written + said
+        written += f"{line}\n"
     return written
 
 
@@ -84,18 +103,18 @@ def _marker(project: str) -> str:
 
 def _headline(record: RunRecord) -> str:
     said = record.headline or _MEANINGS[record.verdict] or f"exit status {record.exit_status}"
-    return f"### {_SIGNS[record.verdict]} qbench: {record.verdict} ({text(said)})"
+    return f"### {_SIGNS[record.verdict]} qbench: {record.verdict} ({_cut(said)})"
 
 
 def _circumstances(record: RunRecord) -> str:
     """Against what, of what, and where, in one line."""
     machine = record.fingerprint
     parts = [
-        f"{code(record.project)}" if record.project else "",
-        f"against {code(record.baselines)}" if record.gated else "not compared",
-        f"commit {code(record.commit[:12] + record.commit[40:])}" if record.commit else "",
-        text(machine.cpu),
-        f"{text(machine.runtime)} {text(machine.runtime_version)}",
+        code(record.project[:_LONGEST_NAME]),
+        f"against {code(record.baselines[:_LONGEST_NAME])}" if record.gated else "not compared",
+        f"commit {code(record.commit[:12] + record.commit[40:41])}" if record.commit else "",
+        text(machine.cpu[:_LONGEST_NAME]),
+        f"{text(machine.runtime[:_LONGEST_NAME])} {text(machine.runtime_version[:_LONGEST_NAME])}",
         f"{record.seconds:.0f} s",
     ]
     return ", ".join(part for part in parts if part.strip())
@@ -136,11 +155,11 @@ def _sentence_text(group: Sequence[VerdictRecord]) -> str:
     return group[0].sentence if len(group) == 1 else sentence_of_many(group)
 
 
-def _listed(title: str, lines: Sequence[str]) -> list[str]:
+def _listed(title: str, lines: Sequence[str], *, most: int = _MOST_LINES) -> list[str]:
     if not lines:
         return []
-    more = [f"- and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
-    return ["", f"**{title}:**", "", *(f"- {_cut(line)}" for line in lines[:_MOST_LINES]), *more]
+    more = [f"- and {len(lines) - most} more"] if len(lines) > most else []
+    return ["", f"**{title}:**", "", *(f"- {_cut(line)}" for line in lines[:most]), *more]
 
 
 def _cut(untrusted: str) -> str:

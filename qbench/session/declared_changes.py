@@ -36,11 +36,12 @@ def declared_changes(
     base = references.base
     if base is None:
         return ()
+    # What is of known length stands first: a list of keys may be padded.
     return (
-        *_declared(config, base),
         *_new(config, references, base),
         *_other_examples(results, references),
         *_files(config, results, base),
+        *_declared(config, base),
     )
 
 
@@ -78,14 +79,24 @@ def _files(config: Config, results: Mapping[Subject, SubjectResult], base: BaseC
         changed = base.changed()
     except BaselineError as error:
         return [f"which files differ from {base.name} is not known ({error})"]
-    measuring = {test.file for result in results.values() for test in result.tests.values()}
-    deciding = [name for name in changed if name in measuring or PurePosixPath(name).name in _DECIDING]
+    measuring = frozenset(test.file for result in results.values() for test in result.tests.values())
+    deciding = sorted((name for name in changed if decides(name, measuring)), key=lambda name: name not in measuring)
     folder = config.baselines.name
     accepted = [name for name in changed if name.startswith(f"{folder}/") and name.endswith(".json")]
     said = [f"tests are changed: {_some(deciding)}"] if deciding else []
     if accepted:
         said.append(f"baselines are changed, and do not count before this is merged: {_some(accepted)}")
     return said
+
+
+def decides(name: str, measuring: frozenset[str]) -> bool:
+    """Whether a file changes what tests do: one of them, code beside them, a setting that pytest reads."""
+    path = PurePosixPath(name)
+    folder = path.parent
+    if path.suffix == ".py" and any(test.startswith(f"{folder}/") for test in measuring):
+        return True
+    # Of what lies outside of the project, the folders above it alone.
+    return path.name in _DECIDING and (not name.startswith("../") or set(folder.parts) == {".."})
 
 
 def _some(names: Iterable[str]) -> str:

@@ -91,7 +91,7 @@ def take_inventory(
         for subject in config.subjects:
             verdicts += _unmeasured(config, subject, results.get(subject), absent.get(subject, ""))
         undeclared, notes = _undeclared(config, results, references)
-        verdicts += undeclared
+        verdicts += [*undeclared, *_left_behind(references)]
     return Inventory(
         results=ordered,
         verdicts=tuple(sorted(verdicts, key=_place(config))),
@@ -126,6 +126,22 @@ def _unmeasured(config: Config, subject: Subject, result: SubjectResult | None, 
         )
         for kind in config.expected_kinds(subject)
         if kind not in measured and kind not in named
+    ]
+
+
+def _left_behind(references: References) -> list[MetricVerdict]:
+    """A `missing` for each baseline of the project that the base commit has, if a change moved it: the declaration."""
+    advice = "declare models where they were; what is meant to move has to be merged by who may accept baselines"
+    return [
+        not_judged(
+            subject,
+            DECLARATION,
+            Verdict.MISSING,
+            f"its baseline belongs to {file} of the commit that baselines are read from, and this run reads another "
+            "pyproject.toml",
+            advice=advice,
+        )
+        for subject, file in references.left_behind().items()
     ]
 
 

@@ -49,13 +49,13 @@ class References:
     """
 
     def __init__(self, config: Config, base_ref: str | None, files: BaselineFiles | None = None) -> None:
-        self._options = config.options
+        self._config = config
         tree = BaselineReader(files or FolderFiles(config.baselines))
         self._readers = [tree]
         self.base: BaseCommit | None = None
         if base_ref is not None:
             self.base = BaseCommit(config.root, base_ref)
-            self._readers.insert(0, BaselineReader(GitFiles(_folder_at(self.base, config), base_ref)))
+            self._readers.insert(0, BaselineReader(GitFiles(_folder_at(self.base, config), base_ref, root=config.root)))
         self._read: dict[Subject, tuple[Baseline, BaselineReader] | BaselineError | None] = {}
 
     @property
@@ -66,6 +66,29 @@ class References:
     def accepted_subjects(self) -> tuple[Subject, ...]:
         """Every subject that was accepted, where baselines are read from first."""
         return self._readers[0].subjects()
+
+    def left_behind(self) -> dict[Subject, str]:
+        """Subjects that `base` accepted for a pyproject.toml that this run does not read, with that file's path.
+
+        The nearest pyproject.toml is read: a pull request that adds a nearer one, or removes the nearest, moves the
+        whole project to where nothing was accepted. Where `base` declares models in the file that is read now, other
+        projects of the repository are not this run's.
+
+        Raises
+        ------
+        BaselineError
+            If git cannot tell.
+        """
+        if self.base is None or _declares(self.base, "pyproject.toml"):
+            return {}
+        found: dict[Subject, str] = {}
+        for folder in self.base.projects():
+            file, above = f"{folder}/pyproject.toml", set(folder.split("/")) == {".."}
+            if (above or _removed(self._config.root, folder)) and _declares(self.base, file):
+                accepted = self._config.root / folder / (baselines_folder(declaration(self.base.read(file))) or "")
+                files = GitFiles(accepted, self.base.commit, root=self._config.root)
+                found |= dict.fromkeys(BaselineReader(files).subjects(), file)
+        return found
 
     def baseline(self, subject: Subject) -> Baseline | None:
         """The baseline of a subject, None if it has none.
@@ -149,8 +172,9 @@ class References:
         return (
             result.artifact is not None
             and result.artifact.sha256 == baseline.artifact.sha256
-            and baseline.options == self._options
-            and baseline.provenance.tools.get(runtime_package(self._options)) == runtime_version(self._options)
+            and baseline.options == self._config.options
+            and baseline.provenance.tools.get(runtime_package(self._config.options))
+            == runtime_version(self._config.options)
         )
 
     def _find(self, subject: Subject) -> tuple[Baseline, BaselineReader] | None:
@@ -179,3 +203,22 @@ def _folder_at(base: BaseCommit, config: Config) -> Path:
     except ValueError:
         name = None  # Said with what else is declared otherwise.
     return config.baselines if name is None else config.root / name
+
+
+def _declares(base: BaseCommit, file: str) -> bool:
+    """Whether a pyproject.toml of a commit has a `[tool.qbench]`; one that cannot be read has none."""
+    try:
+        return "qbench" in declaration(base.read(file))
+    except ValueError:
+        return False
+
+
+def _removed(root: Path, folder: str) -> bool:
+    """Whether a folder below `root` has no `[tool.qbench]` any more."""
+    file = root / folder / "pyproject.toml"
+    try:
+        return not folder.startswith("..") and "qbench" not in declaration(
+            file.read_bytes() if file.is_file() else None
+        )
+    except (OSError, ValueError):
+        return True

@@ -75,3 +75,8 @@ def test_what_is_no_toml_is_an_error_of_value(content: bytes):
 )
 def test_the_folder_is_what_was_declared(content: bytes | None, folder: str | None):
     assert baselines_folder(declaration(content)) == folder
+
+
+def test_what_would_be_cut_hides_nothing_behind_what_does_not_matter():
+    added = {"tolerance": {"recipes": {f"r{number}": {"size": 0.0} for number in range(20)}, "size": 1000.0}}
+    assert "tool.qbench.tolerance.size is 1000.0; it was not there" in differences({"qbench": {}}, {"qbench": added})

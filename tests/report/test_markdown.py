@@ -268,3 +268,27 @@ def test_no_limit_is_passed_however_long_names_are(limit: int):
         project="p" * 200, subjects=tuple(a_subject(model="m" * 300) for _ in range(100)), notes=("n" * 3000,) * 9
     )
     assert len(markdown_report(run, limit=limit)) <= limit
+
+
+@pytest.mark.parametrize("text", ["\u200b" * 60_000, "` " * 60_000, "x" * 60_000])
+def test_whatever_was_made_up_leaves_a_comment_that_is_taken(text: str):
+    verdicts = tuple(a_verdict(sentence=f"{text}. A{text} What to do: {text}") for _ in range(9))
+    record = a_run(
+        **dict.fromkeys(("project", "baselines", "headline", "commit"), text),
+        **dict.fromkeys(("problems", "declared_changes", "notes"), (text,) * 50),
+        verdict="fail",
+        gated=True,
+        verdicts=verdicts,
+    )
+    written = markdown_report(record)
+    assert len(written) <= LIMIT_CHARACTERS
+    assert "❌ qbench: fail" in written
+    assert written.count("<details>") == written.count("</details>")
+
+
+def test_what_a_change_declares_otherwise_is_never_only_counted():
+    changes = tuple(f"tool.qbench.key{number} is 1; it was 2" for number in range(30))
+    told, _, folded = markdown_report(a_run(declared_changes=changes)).partition("<details>")
+    assert "key19" in told
+    assert "- and 10 more" in told
+    assert all(f"key{number}" in folded for number in range(20, 30))

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import models_zoo as zoo
 import pytest
-from baseline.scratch_git import commit, init
+from baseline.scratch_git import commit, git, init
 
+from qbench.baseline.sources import BaseCommit
 from qbench.errors import BaselineError
+from qbench.models.config import parse_config
 from qbench.models.datasets import Dataset
 from qbench.records import Subject
+from qbench.session.declared_changes import decides
+from qbench.session.references import References
 from qbench.verdicts import Verdict
 from session.lab import FP32, INT8, of
 
@@ -149,12 +153,12 @@ def test_what_a_pull_request_changes_of_what_it_is_judged_by_is_said(committed: 
     committed.accept("because")
     committed.table["models"]["other"] = {**committed.model}
     changes = committed.gate(base_ref="HEAD").declared_changes
-    assert changes[0] == "tool.qbench.tolerance.size is 0.5; it was 0.01"
-    assert changes[1].startswith("HEAD (")
-    assert changes[1].endswith(") has no baseline of other-fp32, other-int8: judged by what this change accepts itself")
-    assert changes[2] == "the examples that tiny is evaluated on are others than those of its baseline"
-    assert changes[3] == "tests are changed: conftest.py"
-    assert changes[4].startswith("baselines are changed, and do not count before this is merged: baselines/tiny/")
+    assert changes[0].startswith("HEAD (")
+    assert changes[0].endswith(") has no baseline of other-fp32, other-int8: judged by what this change accepts itself")
+    assert changes[1] == "the examples that tiny is evaluated on are others than those of its baseline"
+    assert changes[2] == "tests are changed: conftest.py"
+    assert changes[3].startswith("baselines are changed, and do not count before this is merged: baselines/tiny/")
+    assert changes[4] == "tool.qbench.tolerance.size is 0.5; it was 0.01"
     assert len(changes) == 5
 
 
@@ -170,3 +174,68 @@ def test_a_declaration_that_cannot_be_read_is_said(committed: Lab):
 def test_without_a_commit_nothing_is_a_change(committed: Lab):
     _declare(committed, "[tool.qbench.tolerance]\nsize = 0.5")
     assert committed.gate().declared_changes == ()
+
+
+def test_a_nearer_declaration_leaves_no_baseline_behind_unsaid(committed: Lab):
+    _declare(committed, "")
+    commit(committed.root, "declared")
+    nearer = committed.root / "benchmarks"
+    shutil.copytree(committed.root, nearer, ignore=shutil.ignore_patterns(".git", "benchmarks"))
+    (nearer / "pyproject.toml").write_text("[tool.qbench]\n")
+    left = References(parse_config(committed.table, root=nearer), "HEAD").left_behind()
+    assert left == {FP32: "../pyproject.toml", INT8: "../pyproject.toml"}
+    committed.root = nearer
+    inventory = committed.gate(base_ref="HEAD")
+    verdict = of(inventory.verdicts, INT8, "declaration")
+    assert verdict.verdict is Verdict.MISSING
+    assert "belongs to ../pyproject.toml of the commit" in verdict.reason
+    commit(nearer.parent, "merged")
+    assert committed.gate(base_ref="HEAD").incomplete == ()
+
+
+def test_neither_does_one_further_up(committed: Lab):
+    sub = committed.root / "sub"
+    sub.mkdir()
+    shutil.move(committed.baselines, sub / "baselines")
+    (sub / "pyproject.toml").write_text("[tool.qbench]\n")
+    commit(committed.root, "below")
+    _declare(committed, "")
+    assert References(parse_config(committed.table, root=committed.root), "HEAD").left_behind() == {}, "another project"
+    (sub / "pyproject.toml").write_text("[tool.other]\n")
+    left = References(parse_config(committed.table, root=committed.root), "HEAD").left_behind()
+    assert left == {FP32: "sub/pyproject.toml", INT8: "sub/pyproject.toml"}
+
+
+def test_a_folder_that_became_a_link_is_read_where_the_commit_has_it(committed: Lab):
+    (committed.root / "ci").mkdir()
+    shutil.move(committed.baselines, committed.root / "ci" / "accepted")
+    _declare(committed, 'baselines = "ci/accepted"')
+    commit(committed.root, "moved")
+    shutil.move(committed.root / "ci", committed.root / "mine")
+    (committed.root / "ci").symlink_to("mine")
+    worsen_and_bless(committed)
+    assert of(committed.gate(base_ref="HEAD").verdicts, INT8, "accuracy").verdict is Verdict.FAIL
+
+
+def test_a_replaced_commit_is_the_one_that_its_name_says(committed: Lab):
+    before = commit(committed.root, "before")
+    worsen_and_bless(committed)
+    after = commit(committed.root, "after")
+    git(committed.root, "replace", before, after)
+    assert of(committed.gate(base_ref=before).verdicts, INT8, "accuracy").verdict is Verdict.FAIL
+
+
+def test_settings_of_folders_above_and_code_beside_tests_are_said(committed: Lab):
+    project = committed.root
+    commit(project, "declared")
+    base = BaseCommit(project, "HEAD")
+    (project / "tox.ini").write_text("[pytest]\n")
+    (project / "sub").mkdir()
+    (project / "sub" / "tox.ini").write_text("[pytest]\n")
+    git(project, "add", "--all")
+    assert base.changed() == ("sub/tox.ini", "tox.ini")
+    below = BaseCommit(project / "sub", "HEAD").changed()
+    assert below == ("tox.ini", "../tox.ini")
+    tests = frozenset({"benchmarks/test_models.py"})
+    told = [name for name in (*below, "../other/conftest.py", "benchmarks/help.py", "help.py") if decides(name, tests)]
+    assert told == ["tox.ini", "../tox.ini", "benchmarks/help.py"]
