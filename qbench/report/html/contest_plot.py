@@ -27,7 +27,7 @@ def contest_plot(verdict: VerdictRecord) -> Plot | None:
     ratios = [candidate / baseline for baseline, candidate in contest.groups_ns if baseline > 0] if contest else []
     if contest is None or not ratios:
         return None
-    limit = _limit(verdict)
+    limit = limit_of(verdict)
     ends = [end for end in (contest.low, contest.high, contest.ratio, limit) if end is not None]
     axis = axis_over([*ratios, *ends, _NOTED], log=False)
     against = "fp32" if verdict.against != "baseline" else "the accepted artifact"
@@ -52,7 +52,7 @@ def contest_plot(verdict: VerdictRecord) -> Plot | None:
     )
 
 
-def _limit(verdict: VerdictRecord) -> float | None:
+def limit_of(verdict: VerdictRecord) -> float | None:
     """The ratio above which it fails; a floor of a speedup is one of the inverse."""
     if verdict.tolerance is None:
         return None

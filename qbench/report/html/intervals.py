@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from qbench.report.amounts import SHARES, format_amount
 from qbench.report.html.axis import Axis, axis_over
 from qbench.report.html.drawing import Area, Dot, Line, Strip, Strips
-from qbench.report.html.overview import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from qbench.run_record import VerdictRecord
     from qbench.verdicts import BootstrapSummary, PairedSummary
 
+#: What verdicts call the side that a drop is counted from.
+_REFERENCE = "fp32"
 _AGAINST = {"fp32": "fp32 of the same run", "baseline": "what was accepted"}
 _LEGEND = (
     "Left of the line at 0 is better. The bar is the interval of the drop on other examples like these; the mark is "
@@ -39,7 +40,7 @@ def quality_strips(verdicts: Sequence[VerdictRecord], places: Places) -> list[St
     for verdict in verdicts:
         if _drop(verdict) is not None and verdict.metric not in _SLICES:
             groups.setdefault((verdict.against, verdict.metric), []).append(verdict)
-    ordered = sorted(groups.items(), key=lambda item: (item[0][0] != REFERENCE, "accuracy" not in item[0][1]))
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0] != _REFERENCE, "accuracy" not in item[0][1]))
     return [_table(group, places) for (_, _), group in ordered if any(verdict.change for verdict in group)]
 
 
@@ -136,7 +137,7 @@ def _is_share(verdict: VerdictRecord) -> bool:
 
 
 def _metric_name(verdict: VerdictRecord) -> str:
-    return verdict.metric.removesuffix("_drop") if verdict.against == REFERENCE else verdict.metric
+    return verdict.metric.removesuffix("_drop") if verdict.against == _REFERENCE else verdict.metric
 
 
 def _kind_of_interval(group: Sequence[VerdictRecord]) -> str:

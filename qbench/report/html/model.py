@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qbench.report.html.confusion import confusion_of
 from qbench.report.html.contest_plot import contest_plot
+from qbench.report.html.contest_strips import contest_strips
 from qbench.report.html.flips import flips_by_subject
 from qbench.report.html.history import history_plots
 from qbench.report.html.intervals import quality_strips
@@ -69,8 +70,10 @@ class ModelPart:
     subjects: tuple[SubjectPart, ...]
 
 
-def model_parts(record: RunRecord, gallery: Sequence[SubjectGallery], places: Places) -> tuple[ModelPart, ...]:
-    """All models of a run, in its order."""
+def model_parts(
+    record: RunRecord, gallery: Sequence[SubjectGallery], places: Places, reference: str
+) -> tuple[ModelPart, ...]:
+    """All models of a run, in its order; `reference` is the recipe that the others stand beside."""
     known = [each for each in gallery if each.subject in places.subjects]
     flips = flips_by_subject(known)
     by_subject = {each.subject: each for each in known}
@@ -81,7 +84,7 @@ def model_parts(record: RunRecord, gallery: Sequence[SubjectGallery], places: Pl
         ModelPart(
             name=model,
             place=places.models[model],
-            strips=tuple(_strips(subjects, verdicts, places)),
+            strips=tuple(_strips(subjects, verdicts, places, reference)),
             trade_offs=tuple(trade_offs(subjects)),
             subjects=tuple(
                 _subject(
@@ -100,10 +103,18 @@ def model_parts(record: RunRecord, gallery: Sequence[SubjectGallery], places: Pl
 
 
 def _strips(
-    subjects: Sequence[SubjectRecord], verdicts: Mapping[Subject, list[VerdictRecord]], places: Places
+    subjects: Sequence[SubjectRecord],
+    verdicts: Mapping[Subject, list[VerdictRecord]],
+    places: Places,
+    reference: str,
 ) -> list[Strips]:
-    quality = quality_strips([each for subject in subjects for each in verdicts.get(subject_of(subject), ())], places)
-    found = [*quality, size_strips(subjects, places), latency_strips(subjects, places)]
+    judged = [each for subject in subjects for each in verdicts.get(subject_of(subject), ())]
+    found = [
+        *quality_strips(judged, places),
+        size_strips(subjects, places, reference),
+        latency_strips(subjects, places),
+        *contest_strips(judged, places),
+    ]
     return [strips for strips in found if strips]
 
 

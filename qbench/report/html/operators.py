@@ -149,16 +149,18 @@ def _plot(reports: Sequence[OperatorReport]) -> Plot | None:
         keys=(
             Key(mark="circle", kind="alone", text="alone: fed the float model's values"),
             Key(mark="diamond", kind="all", text="as deployed: with all errors before it"),
-            Key(mark="area", kind="flipping", text="flips predictions alone"),
+            Key(mark="area", kind="flipping", text="flips most predictions alone, or half as many as that"),
         ),
         remarks=(f"The least is {lowest.title}.",),
     )
 
 
 def _flipping(reports: Sequence[OperatorReport]) -> Iterator[Area]:
+    """The operators that matter: one that flips few predictions beside one that flips many is not tinted."""
     width = WHOLE / len(reports)
+    most = max((report.flips_alone or 0 for report in reports), default=0)
     for index, report in enumerate(reports):
-        if report.flips_alone:
+        if report.flips_alone and 2 * report.flips_alone >= most:
             title = f"{_named(report)} alone flips {report.flips_alone}"
             yield Area(x=index * width, y=0, width=width, height=WHOLE, kind="flipping", title=title)
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from qbench.report.html.places import Places
     from qbench.run_record import RunRecord, SubjectRecord
 
-REFERENCE = "fp32"
+#: The recipe that others stand beside, and what takes its place where two files are compared, neither called fp32.
+_REFERENCE, _FIRST_OF_TWO = "fp32", "baseline"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One subject: what was measured of it, beside fp32 of the same model.
+    """One subject: what was measured of it, beside the reference of the same model.
 
     Attributes
     ----------
@@ -48,21 +49,27 @@ class Group:
     rows: tuple[Row, ...]
 
 
-def overview(record: RunRecord, places: Places) -> tuple[Group, ...]:
-    """The table of a run, by model."""
+def overview(record: RunRecord, places: Places, reference: str) -> tuple[Group, ...]:
+    """The table of a run, by model; `reference` is the recipe that the others stand beside."""
     return tuple(
         Group(
             model=model,
             place=places.models[model],
-            rows=tuple(_row(record, subject, reference_of(subjects), places) for subject in subjects),
+            rows=tuple(_row(record, subject, reference_of(subjects, reference), places) for subject in subjects),
         )
         for model, subjects in models_of(record).items()
     )
 
 
-def reference_of(subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
-    """Fp32 among the subjects of a model."""
-    return next((subject for subject in subjects if subject.recipe == REFERENCE), None)
+def reference_of_run(record: RunRecord) -> str:
+    """The recipe that sizes, times and accuracies of the others stand beside."""
+    recipes = {subject.recipe for subject in record.subjects}
+    return _FIRST_OF_TWO if _REFERENCE not in recipes and _FIRST_OF_TWO in recipes else _REFERENCE
+
+
+def reference_of(subjects: Sequence[SubjectRecord], reference: str) -> SubjectRecord | None:
+    """The subject of a recipe among those of a model."""
+    return next((subject for subject in subjects if subject.recipe == reference), None)
 
 
 def _row(record: RunRecord, subject: SubjectRecord, reference: SubjectRecord | None, places: Places) -> Row:

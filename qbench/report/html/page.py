@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qbench.report.html.environment import render_template
 from qbench.report.html.model import model_parts
-from qbench.report.html.overview import overview
+from qbench.report.html.overview import overview, reference_of_run
 from qbench.report.html.places import places_of
 from qbench.report.html.repeat import commands
 from qbench.report.html.worst import worst
@@ -34,11 +34,13 @@ def render_page(record: RunRecord, gallery: Sequence[SubjectGallery]) -> str:
         HTML, to be written as UTF-8.
     """
     places = places_of(record)
+    reference = reference_of_run(record)
     values: dict[str, object] = {
         "run": record,
         "worst": worst(record, places),
-        "overview": overview(record, places),
-        "models": model_parts(record, gallery, places),
+        "overview": overview(record, places, reference),
+        "reference": reference,
+        "models": model_parts(record, gallery, places, reference),
         "commands": commands(record),
     }
     return render_template("page.html.j2", values)

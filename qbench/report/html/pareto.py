@@ -53,6 +53,7 @@ def trade_off(choices: Sequence[Choice], title: str, name: str, form: Callable[[
     """Cost against accuracy, with the front marked and what lies far below it at the lower edge."""
     best = front(choices)
     x, y, lowest = _axes(choices)
+    steps = tuple(_steps(best, x, y))
     dots = tuple(_dot(choice, x, y, lowest, form, on_front=choice in best) for choice in choices)
     beaten = [choice.recipe for choice in choices if choice not in best]
     summary = f"No other recipe is both cheaper and more accurate than: {', '.join(choice.recipe for choice in best)}."
@@ -70,9 +71,9 @@ def trade_off(choices: Sequence[Choice], title: str, name: str, form: Callable[[
         y_name="accuracy",
         x_ticks=x.marks(form),
         y_ticks=y.marks_down(_accuracy),
-        lines=tuple(_steps(best, x, y)),
+        lines=steps,
         dots=dots,
-        labels=tuple(_labels([choice.recipe for choice in choices], dots)),
+        labels=tuple(_labels([choice.recipe for choice in choices], dots, steps)),
         keys=(
             Key(mark="circle", kind="front", text="not beaten"),
             Key(mark="circle", kind="beaten", text="beaten by another"),
@@ -138,9 +139,11 @@ def _steps(best: Sequence[Choice], x: Axis, y: Axis) -> list[Line]:
     return lines
 
 
-def _labels(names: Sequence[str], dots: Sequence[Dot]) -> list[Label]:
+def _labels(names: Sequence[str], dots: Sequence[Dot], lines: Sequence[Line]) -> list[Label]:
     """Names beside their marks where they hide nothing; a mark without one has its title."""
     taken = [(dot.x - _AROUND / 2, dot.y - _AROUND, dot.x + _AROUND / 2, dot.y + _AROUND) for dot in dots]
+    # A line through a name strikes it out.
+    taken += [(min(it.x1, it.x2), min(it.y1, it.y2), max(it.x1, it.x2), max(it.y1, it.y2)) for it in lines]
     labels = []
     for name, dot in zip(names, dots, strict=True):
         for across, down, anchor in _SIDES:

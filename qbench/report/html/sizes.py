@@ -1,4 +1,4 @@
-"""How large the artifacts of a model are, each beside fp32."""
+"""How large the artifacts of a model are, each beside the reference."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from qbench.run_record import SubjectRecord
 
 
-def size_strips(subjects: Sequence[SubjectRecord], places: Places) -> Strips | None:
+def size_strips(subjects: Sequence[SubjectRecord], places: Places, reference: str) -> Strips | None:
     """A table of the sizes of one model's artifacts; None where there are none. Sizes are exact: no interval."""
     sized = [(subject, subject.size_bytes) for subject in subjects if subject.size_bytes is not None]
     if not sized:
         return None
-    reference = reference_of(subjects)
+    beside = reference_of(subjects, reference)
     axis = axis_over([size for _, size in sized], ticks=3, log=False, zero=True)
     rows = []
     for subject, size in sized:
-        share = ratio(size, reference.size_bytes if reference else None)
+        share = ratio(size, beside.size_bytes if beside else None)
         rows.append(
             Strip(
                 name=subject.recipe,
                 place=places.subjects[subject_of(subject)],
-                title=f"{subject.recipe}: {size:,} bytes, {share} of fp32",
+                title=f"{subject.recipe}: {size:,} bytes, {share} of {reference}",
                 value=format_size(size),
                 interval=share,
                 areas=(Area(x=0, y=25, width=axis.at(size), height=50, kind="inner"),),
@@ -41,7 +41,7 @@ def size_strips(subjects: Sequence[SubjectRecord], places: Places) -> Strips | N
         title="Size of the artifact",
         axis="bytes",
         value_name="Size",
-        interval_name="To fp32",
+        interval_name=f"To {reference}",
         ticks=axis.marks(format_size),
         rows=tuple(rows),
         remarks=("Exact: a size has no interval.",),

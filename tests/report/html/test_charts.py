@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from qbench.report.gallery import Confusion, SubjectGallery
 from qbench.report.html.axis import axis_over
 from qbench.report.html.confusion import confusion_of
 from qbench.report.html.contest_plot import contest_plot
+from qbench.report.html.contest_strips import contest_strips
 from qbench.report.html.flips import MOST_PICTURE_BYTES, flips_by_subject
 from qbench.report.html.history import history_plots
 from qbench.report.html.intervals import quality_strips
@@ -232,3 +234,48 @@ def test_what_is_no_number_moves_no_axis(value):
 
 def test_verdicts_are_the_eight_that_badges_have_a_sign_for():
     assert len(Verdict) == 8
+
+
+def test_contests_of_a_model_share_one_axis_with_their_limits():
+    record = samples.run()
+    slow = samples.verdict(
+        _SUBJECT,
+        "latency_ns",
+        verdict=Verdict.FAIL,
+        tolerance=0.05,
+        contest=samples.contest(ratio=1.4, low=1.3, high=None),
+    )
+    same = samples.verdict(
+        Subject(model="net", recipe="fp16"), "latency_ns", tolerance=0.05, contest=samples.contest(ratio=1.0)
+    )
+    speed = samples.verdict(_SUBJECT, "speedup", against="fp32", tolerance=2.0, contest=samples.contest(ratio=0.4))
+    nothing = samples.verdict(_SUBJECT, "latency_ns", contest=samples.contest(ratio=None))
+    accepted, fp32 = contest_strips([slow, same, speed, nothing, samples.verdict(_SUBJECT)], places_of(record))
+    assert (accepted.title, fp32.title) == ("Latency beside what was accepted", "Latency beside fp32")
+    assert [(row.name, row.value, row.interval) for row in accepted.rows] == [
+        ("int8", "1.400", "1.300 to any"),
+        ("fp16", "1.000", "0.990 to 1.030"),
+    ]
+    (one, limit), (bar,), (mark,) = accepted.rows[0].lines, accepted.rows[0].areas, accepted.rows[0].dots
+    assert one.x1 < limit.x1 < bar.x < mark.x < bar.x + bar.width == 100
+    assert (mark.kind, accepted.rows[1].dots[0].kind) == ("bad", "good")
+    assert "limit 0.500" in fp32.rows[0].title
+
+
+def test_no_line_goes_through_a_name():
+    choices = [Choice(recipe="pruned", cost=6, accuracy=0.985), Choice(recipe="fp32", cost=40, accuracy=0.988)]
+    plot = trade_off(choices, "Size", "size", format_size)
+    name = next(label for label in plot.labels if label.text == "pruned")
+    level = next(line for line in plot.lines if line.y1 == line.y2)
+    assert (name.anchor, name.y) != ("start", level.y1) or name.dy != 4
+
+
+def test_operators_that_flip_a_few_beside_one_that_flips_many_are_not_tinted():
+    record = samples.run(recipes=("int8",))
+    (shown,) = samples.gallery(record)
+    flips = (53, 2, 27)
+    reports = tuple(
+        msgspec.structs.replace(report, flips_alone=count) for report, count in zip(shown.operators, flips, strict=True)
+    )
+    found = operators_of(msgspec.structs.replace(shown, operators=reports))
+    assert [area.title.rpartition(" ")[2] for area in found.plot.areas] == ["53", "27"]

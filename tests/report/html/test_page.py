@@ -111,3 +111,23 @@ def test_places_are_plain_and_differ_where_readable_names_are_the_same():
     places = re.findall(r'id="([^"]*)"', page)
     assert len(places) == len(set(places))
     assert all(re.fullmatch("[a-z0-9_-]+", place) for place in places)
+
+
+def test_two_files_that_are_compared_stand_beside_the_first_of_them():
+    page = render_page(samples.run(recipes=("baseline", "candidate"), red=False), [])
+    assert "each beside baseline of the same run" in page
+    assert "to baseline" in page
+    assert "to fp32" not in page
+    assert "each beside fp32 of the same run" in render_page(samples.run(), [])
+    assert "each beside fp32 of the same run" in render_page(samples.run(recipes=("fp32", "baseline")), [])
+
+
+def test_what_was_accepted_without_a_reason_is_not_said_half():
+    record = samples.run(recipes=("int8",), red=False)
+    (subject,) = record.subjects
+    accepted = msgspec.structs.replace(subject.accepted, reason="", accepted_on="")
+    page = render_page(
+        msgspec.structs.replace(record, subjects=(msgspec.structs.replace(subject, accepted=accepted),)), []
+    )
+    assert "accepted :" not in page
+    assert "<dt>Accepted</dt>" not in page
