@@ -26,6 +26,12 @@ _Judged = TypeVar("_Judged", bound=MetricVerdict)
 _BYTES = frozenset({"size_bytes", "compressed_bytes", "weight_bytes", "arena_bytes", "peak_memory_bytes"})
 _KILO = 1000.0
 
+#: Ends the name under which a metric is compared with fp32 of the same run.
+_DROP = "_drop"
+
+#: What is left of the name of the drop of a class or group, which is no metric of its own.
+_SLICE = "slice"
+
 #: More names than this make a sentence that nobody reads; all of them are in the table.
 _MOST_NAMES = 3
 
@@ -170,8 +176,7 @@ def statement(verdict: MetricVerdict) -> str:
         with_unit(verdict.metric, format_value(verdict.metric, value), verdict.unit)
         for value in (verdict.now, verdict.reference)
     )
-    # Against fp32 the name is that of the drop, which is not what the value is.
-    name += ":" if verdict.against == "fp32" else " is"
+    name += _value_of(verdict, metric)
     if verdict.change == 0:
         return f"{name} {now}, as {against}."
     word = "worse" if verdict.change > 0 else "better"
@@ -180,6 +185,17 @@ def statement(verdict: MetricVerdict) -> str:
     )
     # A distance from an anchor says nothing without when that was, and what came since.
     return f"{said}; {verdict.reason}." if verdict.against == "anchor" else f"{said}."
+
+
+def _value_of(verdict: MetricVerdict, metric: str) -> str:
+    """What comes between the name of a metric and its value.
+
+    Against fp32 the name is that of the drop, which the tolerance is declared for; the value is the metric's own.
+    """
+    if verdict.against != "fp32":
+        return " is"
+    whole = metric.removesuffix(_DROP)
+    return ":" if whole in {metric, _SLICE} else f": {whole} is"
 
 
 def _limit(verdict: MetricVerdict) -> str:

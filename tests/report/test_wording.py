@@ -60,13 +60,13 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         (
             judged(ACCURACY_DROP, 0.985, 0.975, 0.005, against="fp32"),
             (
-                "accuracy_drop: 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
+                "accuracy_drop: accuracy is 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
                 f"(beyond the tolerance of 0.5 points). {BETTER_RECIPE}"
             ),
         ),
         (
             judged(TOP_K_DROP, 0.985, 0.985, 0.005, against="fp32"),
-            "top_k_accuracy_drop: 0.9850, as fp32 of the same run.",
+            "top_k_accuracy_drop: top_k_accuracy is 0.9850, as fp32 of the same run.",
         ),
         (
             judged("size_bytes", 100_000, 102_000, 0.01),
@@ -96,7 +96,7 @@ def reasoned(verdict: MetricVerdict, reason: str) -> MetricVerdict:
         (
             judged(ACCURACY_DROP, 0.985, 0.975, Allowance(absolute=0.01, errors=0.5), against="fp32"),
             (
-                "accuracy_drop: 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
+                "accuracy_drop: accuracy is 0.9750, 1 points worse than 0.9850 of fp32 of the same run "
                 f"(beyond the tolerance of 1 points and 50% more errors, 0.75 points here). {BETTER_RECIPE}"
             ),
         ),
