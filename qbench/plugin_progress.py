@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -45,16 +46,18 @@ class _ReporterScreen:
     def __init__(self, config: pytest.Config, reporter: Any) -> None:
         self._reporter = reporter
         self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
-        self.rewrites = can_rewrite(reporter._tw._file)  # noqa: SLF001 - a reporter does not say where it writes
+        # Asked of the reporter, which knew before anything was captured: a captured stdout is a file.
+        self.rewrites = can_rewrite(is_terminal=reporter.isatty)
 
     @property
     def columns(self) -> int:
-        width: int = self._reporter._tw.fullwidth  # noqa: SLF001 - as above; the terminal's width now
-        return width
+        # Of the terminal as it is now; pytest takes a narrow one for 80 columns.
+        with self._capture.global_and_fixture_disabled():
+            return shutil.get_terminal_size().columns
 
     @property
     def encoding(self) -> str:
-        return getattr(self._reporter._tw._file, "encoding", None) or "ascii"  # noqa: SLF001 - as above
+        return getattr(self._reporter._tw._file, "encoding", None) or "ascii"  # noqa: SLF001 - a reporter does not say it
 
     def write(self, text: str, *, first: bool) -> None:
         with self._capture.global_and_fixture_disabled():

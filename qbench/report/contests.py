@@ -26,7 +26,7 @@ def standing_clause(standing: Standing) -> str:
     """How far a contest is that is going on."""
     groups = f"{standing.groups} group{'s' if standing.groups > 1 else ''}"
     return (
-        f"{groups}, ratio {standing.ratio:.3f}, {standing.evidence:.0%} of the evidence needed, "
+        f"{groups}, ratio {standing.ratio:.3f}, {standing.evidence:.0%} of the evidence, "
         f"at most {standing.left_s:.0f} s left"
     )
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.cells import cell_len, set_cell_size
 
@@ -121,7 +121,8 @@ class TaskLine:
         left -= now - self._reported
         if left > 0:
             parts.append(f"about {left:.0f} s left")
-        elif not total or done < total:
+        elif done < total if total else not doing or now - self._reported >= TICK_S:
+            # What says no total says in its own words how far it is, while that is new.
             parts.append(f"{now - self._started:.0f} s so far")
         return ", ".join(parts)
 
@@ -175,9 +176,9 @@ def _tick(line: TaskLine, over: threading.Event) -> None:
             return  # A screen that is gone: the work goes on, and meets the error itself if it writes there.
 
 
-def can_rewrite(stream: IO[str]) -> bool:
-    """Whether a stream is a terminal that goes back to the beginning of its line."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+def can_rewrite(*, is_terminal: bool) -> bool:
+    """Whether it is a terminal that goes back to the beginning of its line."""
+    return is_terminal and os.environ.get("TERM") != "dumb"
 
 
 class ConsoleProgress:
@@ -209,7 +210,7 @@ class _ConsoleScreen:
 
     @property
     def rewrites(self) -> bool:
-        return can_rewrite(self._console.file)
+        return can_rewrite(is_terminal=self._console.file.isatty())
 
     @property
     def columns(self) -> int:

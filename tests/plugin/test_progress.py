@@ -52,6 +52,29 @@ def test_a_line_a_step_without_a_terminal(project: Project):
     result.assert_outcomes(passed=8)
 
 
+_STANDING = re.compile(
+    r"contest of tiny-int8: (\d+) groups?, ratio \d\.\d{3}, (\d+)% of the evidence, at most (\d+) s left"
+)
+
+
+def test_a_contest_tells_how_far_it_is(project: Project):
+    project.accept()
+    _with_thresholds(project, 0)
+    result = project.run("--benchmark-compare", "--qbench-always-contest", "-k", "latency and int8")
+    told = [match for line in result.outlines if (match := _STANDING.fullmatch(line))]
+    assert [int(each[1]) for each in told] == list(range(1, len(told) + 1))
+    assert int(told[-1][2]) == 100
+    assert 0 <= int(told[-1][3]) <= int(told[0][3]) <= 60
+    assert [line for line in result.outlines if line.startswith("contest of tiny-int8: done in ")]
+
+
+def test_workers_of_xdist_show_nothing(project: Project):
+    _with_thresholds(project, 0)
+    result = project.run("-n1", "-k", "accuracy and int8")
+    result.assert_outcomes(passed=1)
+    assert not [line for line in result.outlines if _STEP.fullmatch(line) or _END.fullmatch(line)]
+
+
 @pytest.mark.parametrize(("seconds", "arguments"), [(0, ["-q"]), (1e9, [])], ids=["under -q", "without need"])
 def test_nothing_is_shown(project: Project, seconds: float, arguments: list[str]):
     _with_thresholds(project, seconds)
@@ -73,3 +96,21 @@ def test_one_line_that_is_rewritten_on_a_terminal(project: Project):
     assert _END.fullmatch(steps[-1].rstrip())
     assert len(steps[-1].rstrip()) < len(steps[-2].rstrip()) <= len(steps[-1])
     assert "8 passed" in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_a_narrow_terminal_sees_no_line_wrapped(project: Project):
+    _with_thresholds(project, 0)
+    printed, status = project.run_on_a_terminal("-k", "accuracy and int8", COLUMNS="24", TERM="xterm", FORCE_COLOR="1")
+    assert status == 0
+    shown = [step for line in re.split(r"\r?\n", printed) for step in line.split("\r") if " of 64" in step]
+    assert shown
+    assert max(map(len, shown)) < 24
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_a_dumb_terminal_gets_lines(project: Project):
+    _with_thresholds(project, 0)
+    printed, status = project.run_on_a_terminal("-k", "accuracy and int8", TERM="dumb")
+    assert status == 0
+    assert [line for line in re.split(r"\r?\n", printed) if _STEP.fullmatch(line)]

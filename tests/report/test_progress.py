@@ -101,6 +101,12 @@ def test_a_task_that_says_nothing_shows_how_long_it_takes():
     assert task.screen.lines() == [f"converting: {second} s so far" for second in (1, 6, 11)] + [""]
 
 
+def test_what_was_said_just_now_stands_alone_and_ages():
+    task = Task("contest of net-int8", rewrites=True).at(3, 0, 0, "24 groups, at most 2 s left")
+    assert task.screen.lines() == ["contest of net-int8: 24 groups, at most 2 s left"]
+    assert task.at(4).screen.lines() == ["contest of net-int8: 24 groups, at most 2 s left, 4 s so far"]
+
+
 def test_a_long_step_shows_what_is_done_in_it():
     task = Task("converting", rewrites=True).at(0.0, 0, 3, "net-int8").at(3)
     assert task.screen.lines() == ["converting: 0 of 3, now net-int8, 3 s so far"]
@@ -120,7 +126,7 @@ def test_nothing_is_left_when_all_is_done():
 
 def test_a_line_over_a_longer_one_leaves_nothing_of_it():
     task = Task(rewrites=True).at(2, 0, 0, "something long \u6a21\u578b\u6a21\u578b").at(3, 0, 0, "short")
-    assert task.screen.lines() == ["evaluating net-int8: short, 3 s so far"]
+    assert task.screen.lines() == ["evaluating net-int8: short"]
     assert task.end(4) == ["evaluating net-int8: done in 4.0 s", ""]
 
 
@@ -167,18 +173,18 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("stream", "term", "rewrites"),
+    ("is_terminal", "term", "rewrites"),
     [
-        (Terminal(), "xterm", True),
-        (Terminal(), None, True),
-        (Terminal(), "dumb", False),
-        (io.StringIO(), "xterm", False),
+        (True, "xterm", True),
+        (True, None, True),
+        (True, "dumb", False),
+        (False, "xterm", False),
     ],
 )
-def test_only_a_terminal_that_can_is_written_over(monkeypatch, stream, term, rewrites):
+def test_only_a_terminal_that_can_is_written_over(monkeypatch, is_terminal, term, rewrites):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", term) if term else monkeypatch.delenv("TERM", raising=False)
-    assert can_rewrite(stream) == rewrites
+    assert can_rewrite(is_terminal=is_terminal) == rewrites
 
 
 def _on_a_console(monkeypatch, stream):

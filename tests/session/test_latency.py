@@ -39,10 +39,10 @@ def contested(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The rules and sides of every contest that is run."""
     seen: list[Any] = []
 
-    def noted(open_pair: Any, rules: Any) -> Any:
+    def noted(open_pair: Any, rules: Any, **more: Any) -> Any:
         cells = dict(zip(open_pair.__wrapped__.__code__.co_freevars, open_pair.__wrapped__.__closure__, strict=True))
         seen.append((rules, cells["baseline"].cell_contents, cells["candidate"].cell_contents))
-        return run_contest(open_pair, rules)
+        return run_contest(open_pair, rules, **more)
 
     monkeypatch.setattr(qbench.session.contests, "run_contest", noted)
     return seen
