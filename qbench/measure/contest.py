@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import random
 import time
+from bisect import insort
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,6 +132,7 @@ class _Contest:
         self._started = now()
         self._starting_s = 0.0
         self._groups: list[Group] = []
+        self._sorted: list[float] = []
         self._rounds: list[Finding] = []
         self._opened = 0
         self._begin_round()
@@ -188,6 +190,7 @@ class _Contest:
             self._test.add(group.ratio(self._clock))
             self._faster_test.add(group.ratio(self._clock))
             if self._tell is not None:
+                insort(self._sorted, group.ratio(self._clock))
                 self._tell(self._standing())
         self._faster += self._faster_test.decision == "below"
         return "slower" if self._test.decision == "above" else "not slower"
@@ -198,7 +201,7 @@ class _Contest:
         found = abs(lead) + (self._test.evidence if leans_to * lead >= 0 else -self._test.evidence)
         return Standing(
             groups=len(self._groups),
-            ratio=median(self._ratios(self._clock)),
+            ratio=median(self._sorted),
             evidence=found / LEAD,
             left_s=max(0.0, self._left_s()),
         )
