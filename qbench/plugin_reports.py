@@ -9,7 +9,7 @@ import pytest
 
 from qbench.files import write_output, write_summary
 from qbench.report.markdown import markdown_report
-from qbench.run_record import encode_record
+from qbench.run_json import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

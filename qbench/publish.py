@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qbench.errors import ConfigError, PublishError
-from qbench.run_record import decode_record
+from qbench.run_json import decode_record
 
 if TYPE_CHECKING:
     import argparse

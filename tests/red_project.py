@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import models_zoo
 
-from qbench.run_record import RunRecord, decode_record
+from qbench.run_json import decode_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
     from small_project import Project
+
+    from qbench.run_record import RunRecord
 
 #: What a hostile name or message would like to be: a command of its own, the end of an attribute, a control character.
 INJECTED = "::error title=injected::by a name"

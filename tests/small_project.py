@@ -17,7 +17,7 @@ import models_zoo
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 #: A run that takes longer than this hangs; no test depends on how long one takes.
@@ -184,7 +184,7 @@ class Project:
             "PYTHONPYCACHEPREFIX": str(self.path.parent / "bytecode"),
             "QBENCH_CACHE": str(self.path / "cache"),
         }
-        off = [f"-pno:{name}" for name in _installed_plugins() if name not in self._plugins]
+        off = plugins_off(self._plugins)
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", *off, *arguments],
             cwd=self.path,
@@ -236,6 +236,11 @@ class Project:
     def copy_baselines(self, other: Path) -> None:
         """Take over another project's baselines."""
         shutil.copytree(other, self.baselines)
+
+
+def plugins_off(kept: Iterable[str] = _PLUGINS) -> list[str]:
+    """Options of pytest that keep every installed plugin from being loaded but those that are kept."""
+    return [f"-pno:{name}" for name in _installed_plugins() if name not in kept]
 
 
 def _installed_plugins() -> list[str]:

@@ -15,11 +15,13 @@ from run_records import a_run, a_subject, a_verdict
 from qbench import publish
 from qbench.cli import main
 from qbench.records import Metric
-from qbench.run_record import RunRecord, encode_record
+from qbench.run_json import encode_record
 from qbench.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from qbench.run_record import RunRecord
 
 _ODD = "mAP@0.5 (läuft)/../x\n"
 _LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,250}")

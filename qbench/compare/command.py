@@ -22,7 +22,7 @@ from qbench.records import KernelSet, RuntimeOptions
 from qbench.report.markdown import markdown_report
 from qbench.report.plain_text import plain
 from qbench.report.progress import ConsoleProgress
-from qbench.run_record import encode_record
+from qbench.run_json import encode_record
 
 if sys.version_info >= (3, 11):
     import tomllib

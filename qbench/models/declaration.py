@@ -71,7 +71,8 @@ def _sentence(key: str, old: object, new: object) -> str:
 
 def _value(value: object) -> str:
     said = _json(value)
-    return said if len(said) <= _LONGEST_VALUE else f"{said[:_LONGEST_VALUE]} ..."
+    said = said if len(said) <= _LONGEST_VALUE else f"{said[:_LONGEST_VALUE]} ..."
+    return f"`{said}`" if isinstance(value, (dict, list)) else said
 
 
 def _json(value: object) -> str:

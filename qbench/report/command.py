@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qbench.errors import ConfigError, RunRecordError
 from qbench.files import write_output, write_summary
 from qbench.report.markdown import markdown_report
-from qbench.run_record import decode_record
+from qbench.run_json import decode_record
 
 if TYPE_CHECKING:
     import argparse

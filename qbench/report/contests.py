@@ -23,11 +23,10 @@ def speedup_statement(verdict: MetricVerdict) -> str:
 
 
 def standing_clause(standing: Standing) -> str:
-    """How far a contest is that is going on."""
+    """How far a contest is that is going on; first what a narrow terminal has to show too."""
     groups = f"{standing.groups} group{'s' if standing.groups > 1 else ''}"
     return (
-        f"{groups}, ratio {standing.ratio:.3f}, {standing.evidence:.0%} of the evidence, "
-        f"at most {standing.left_s:.0f} s left"
+        f"evidence {standing.evidence:.0%}, at most {standing.left_s:.0f} s left, ratio {standing.ratio:.3f}, {groups}"
     )
 
 

@@ -18,14 +18,16 @@ _TELLING = re.compile(r"[0-9a-f]{7,}|[^\W_]\.[^\W\d_]|\bGH-\d", re.IGNORECASE)
 #: What may stand around a word and is not part of it.
 _AROUND = re.compile(r"""([("']*)(.*?)([)"'.,;:?]*)""", re.DOTALL)
 
+#: Words, and what is quoted in backticks as a whole; more beside the backticks than that would run into them.
+_WORDS = re.compile(r"""(?<!\S)([("']*)`([^`]*[^\s`][^`]*)`([)"'.,;:?]*)(?!\S)|\S+""")
+
 #: Characters that reorder, hide or break what is beside them: controls, line ends, marks of direction, surrogates.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def text(untrusted: str) -> str:
     """`untrusted` as one line of prose, for the beginning of a list's item or of what stands behind other words."""
-    words = visible(untrusted).split()
-    said = " ".join(_word(word) for word in words)
+    said = " ".join(_spoken(match) for match in _WORDS.finditer(visible(untrusted)))
     return f"\\{said}" if said[:1] in {"-", "+", "="} else _numbered(said)
 
 
@@ -56,6 +58,10 @@ def visible(untrusted: str) -> str:
 
 def _seen(character: str) -> bool:
     return unicodedata.category(character) not in _UNSEEN
+
+
+def _spoken(match: re.Match[str]) -> str:
+    return _word(match[0]) if match[2] is None else f"{match[1]}{code(match[2])}{match[3]}"
 
 
 def _word(word: str) -> str:

@@ -26,12 +26,13 @@ from qbench.measure.latency import latency_percentiles, latency_sample
 from qbench.progress import NoProgress, Progress
 from qbench.runtime.fingerprint import fingerprint_id, take_fingerprint
 from qbench.runtime.interpreter import TfliteInterpreter, open_interpreter
+from qbench.session.artifacts import Artifacts
 from qbench.session.calibrated import calibration_digest
 from qbench.session.drift import Drifts
 from qbench.session.inventory import Inventory, take_inventory
 from qbench.session.latency import Latency, LatencyOptions
 from qbench.session.own_metrics import check_metric_tolerances
-from qbench.session.preparation import Datasets, Prepared, prepare, with_references
+from qbench.session.preparation import Datasets, Prepared
 from qbench.session.quality import Quality
 from qbench.session.references import References
 from qbench.verdicts import MetricVerdict, SubjectResult, Verdict
@@ -110,8 +111,7 @@ class Session:
         self.drifts = Drifts(config, options.base_ref) if baselines is None else None
         self.fingerprint = take_fingerprint(config.options)
         self.results: dict[Subject, SubjectResult] = {}
-        self._prepared: dict[Subject, Prepared | QbenchError] = {}
-        self._existing: dict[Subject, Prepared | QbenchError] = {}
+        self._artifacts = Artifacts(config, self.datasets, self.progress)
         self._quality = Quality(config, self.references, self.datasets, self.prepared, self.progress)
         self._latency = Latency(config, self.references, self.datasets, self.prepared, options.latency, self.progress)
 
@@ -122,9 +122,7 @@ class Session:
 
     def prepare(self, subjects: Sequence[Subject]) -> None:
         """Build and check the artifacts of `subjects` and of the fp32 that they are compared with."""
-        missing = [subject for subject in with_references(self.config, subjects) if subject not in self._prepared]
-        if missing:
-            self._prepared |= prepare(self.config, missing, self.datasets, self.progress, known=self._prepared)
+        self._artifacts.prepare(subjects)
 
     def prepared(self, subject: Subject) -> Prepared:
         """The artifact of a subject, built now if it was not prepared before.
@@ -134,11 +132,11 @@ class Session:
         QbenchError
             If there is none that can be used; the error is noted as the subject's.
         """
-        self.prepare([subject])
-        found = self._prepared[subject]
-        if isinstance(found, QbenchError):
-            self.result(subject).problems.append(str(found))
-            raise found
+        try:
+            found = self._artifacts.prepared(subject)
+        except QbenchError as error:
+            self.result(subject).problems.append(str(error))
+            raise
         self.result(subject).artifact = found.artifact
         return found
 
@@ -150,17 +148,7 @@ class Session:
         QbenchError
             If there is none that can be used without converting it.
         """
-        missing = [each for each in with_references(self.config, [subject]) if each not in self._looked_up()]
-        if missing:
-            known = self._looked_up()
-            self._existing |= prepare(self.config, missing, self.datasets, self.progress, known=known, convert=False)
-        found = self._looked_up()[subject]
-        if isinstance(found, QbenchError):
-            raise found
-        return found
-
-    def _looked_up(self) -> dict[Subject, Prepared | QbenchError]:
-        return {**self._existing, **self._prepared}
+        return self._artifacts.existing(subject)
 
     def known(self, subject: Subject, sha256: str, dataset_digest: str) -> Measured | None:
         """What this process measured of an artifact of a subject, or of an accepted one; None if it did not."""

@@ -12,7 +12,7 @@ import pytest
 from session.lab import examples, labels_of
 
 from qbench.cli import main
-from qbench.run_record import decode_record
+from qbench.run_json import decode_record
 
 _FAST = ("--no-latency",)
 

@@ -30,13 +30,14 @@ a = 1
         (
             b'recipes = ["fp32", "int8"]',
             b'recipes = ["fp32", "int8"]\nretired = {tiny = "old"}',
-            'tool.qbench.retired is {"tiny": "old"}; it was not there',
+            'tool.qbench.retired is `{"tiny": "old"}`; it was not there',
         ),
-        (b'["-ra"]', b'["-k", "no"]', 'tool.pytest.ini_options.addopts is ["-k", "no"]; it was ["-ra"]'),
+        (b'["-ra"]', b'["-k", "no"]', 'tool.pytest.ini_options.addopts is `["-k", "no"]`; it was `["-ra"]`'),
         (
             b"models.tiny]\na = 1",
             b"models.other]\nb = 2",
-            'tool.qbench.models.tiny is gone; it was {"a": 1}|tool.qbench.models.other is {"b": 2}; it was not there',
+            'tool.qbench.models.tiny is gone; it was `{"a": 1}`|'
+            'tool.qbench.models.other is `{"b": 2}`; it was not there',
         ),
         (b"line-length = 120", b"line-length = 80", ""),
         (b"size = 0.01", b"size  =  0.010 # a comment", ""),
@@ -52,7 +53,7 @@ def test_every_key_that_decides_and_differs_is_a_sentence(old: bytes, new: bytes
 def test_a_long_value_is_cut():
     (said,) = differences({}, {"qbench": {"recipes": ["x" * 1000]}})
     assert len(said) < 300
-    assert said.endswith(" ...; it was not there")
+    assert said.endswith(" ...`; it was not there")
 
 
 @pytest.mark.parametrize("content", [b"[", b"\xff", b"a = 1\na = 2"])

@@ -11,11 +11,13 @@ import pytest
 
 from qbench.report.markdown import markdown_report
 from qbench.report.run_schema import run_schema
-from qbench.run_record import RunRecord, decode_record
+from qbench.run_json import decode_record
 
 if TYPE_CHECKING:
     from red_project import Run
     from small_project import Project
+
+    from qbench.run_record import RunRecord
 
 _SIZE_ALONE = 'metrics = ["size"]'
 _TEST_SIZE = """

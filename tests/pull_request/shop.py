@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import models_zoo
 from ai_edge_litert import schema_py_generated as schema
-from small_project import Project
+from small_project import Project, plugins_off
 
 from pull_request.workflow import Ran, Runner, action_steps, steps
 from qbench.tflite.builder import Graph
@@ -28,7 +28,8 @@ _SETTINGS = """
 #: What action.yml takes where a workflow says nothing.
 _INPUTS = {"accept-label": "qbench-accept", "arguments": "", "base": "main", "benchmarks": "benchmarks/"}
 
-_OPTIONS = "-p no:hypothesispytest -p no:cacheprovider --benchmark-max-time=0.001 --benchmark-min-rounds=2"
+#: As in every other small project, without plugins that only happen to be installed here.
+_OPTIONS = " ".join([*plugins_off(), "-pno:cacheprovider", "--benchmark-max-time=0.001", "--benchmark-min-rounds=2"])
 
 
 class Shop:
@@ -39,7 +40,8 @@ class Shop:
         self.origin = folder / "origin.git"
         (folder / "project").mkdir()
         self.project = Project(folder / "project")
-        self._pulls = 0
+        self._runners = 0
+        self._pulls: dict[Callable[[Project], object], str] = {}
         text = (self.project.path / "pyproject.toml").read_text()
         lines = [line for line in text.splitlines() if not line.startswith(("tolerance", "contest"))]
         settings = "\n".join(line.strip() for line in _SETTINGS.strip().splitlines())
@@ -61,9 +63,10 @@ class Shop:
         self.project.git("commit", "--quiet", "--allow-empty", f"--message={message}")
 
     def propose(self, change: Callable[[Project], object]) -> str:
-        """Make a branch of main with `change`, push it and return its name."""
-        self._pulls += 1
-        branch = f"change-{self._pulls}"
+        """Make a branch of main with `change`, push it and return its name; the same again for the same change."""
+        if change in self._pulls:
+            return self._pulls[change]
+        branch = self._pulls[change] = f"change-{len(self._pulls) + 1}"
         self.project.git("switch", "--quiet", "--create", branch, "main")
         change(self.project)
         self.commit(branch)
@@ -73,7 +76,8 @@ class Shop:
 
     def check_out(self, branch: str) -> Path:
         """What GitHub checks out for a pull request: the merge of its branch into main, which no branch is."""
-        checkout = self.folder / "runners" / branch / "shop"
+        self._runners += 1
+        checkout = self.folder / "runners" / str(self._runners) / "shop"
         self.project.git("clone", "--quiet", str(self.origin), str(checkout))
         inside = ("-C", str(checkout))
         self.project.git(*inside, "checkout", "--quiet", "--detach", "origin/main")

@@ -9,7 +9,7 @@ import pytest
 from run_records import a_run, a_subject, a_verdict
 
 from pull_request.workflow import Ran, Runner, steps
-from qbench.run_record import encode_record
+from qbench.run_json import encode_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +81,15 @@ def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the job writes of a run that is green."""
+    job = Job(tmp_path_factory.mktemp("written"))
+    job.report(encode_record(a_run(subjects=(a_subject(),))))
+    job.step("Write")
+    return (job.work / "comment.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("pulls", "number"),
     [([pull(7)], "7"), ([pull(5, "b" * 40), pull(7)], "7"), ([pull(5, "b" * 40)], ""), ([], "")],
@@ -138,10 +147,11 @@ def test_what_is_no_report_is_said_and_not_shown(job: Job, content: bytes | None
     ],
     ids=["first", "again", "a stranger's", "after none"],
 )
-def test_one_comment_of_our_own_is_written_and_then_changed(job: Job, pages: list[list[dict[str, Any]]], call: str):
-    job.report(encode_record(a_run(subjects=(a_subject(),))))
+def test_one_comment_of_our_own_is_written_and_then_changed(
+    job: Job, written: str, pages: list[list[dict[str, Any]]], call: str
+):
+    (job.work / "comment.md").write_text(written, "utf-8")
     job.pages = pages
-    job.step("Write")
     job.step("Comment")
     assert job.asked.splitlines()[-1] == call
     assert (job.fake / "body").read_text("utf-8").startswith("<!-- qbench shop -->\n")

@@ -10,7 +10,7 @@ from run_records import a_run, a_verdict
 from qbench.cli import main
 from qbench.report import command
 from qbench.report.markdown import markdown_report
-from qbench.run_record import encode_record
+from qbench.run_json import encode_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -292,3 +292,19 @@ def test_what_a_change_declares_otherwise_is_never_only_counted():
     assert "key19" in told
     assert "- and 10 more" in told
     assert all(f"key{number}" in folded for number in range(20, 30))
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        (
+            'run `pytest benchmarks/ --qbench-accept "why"` and commit.',
+            'run `pytest benchmarks/ --qbench-accept "why"` and commit.',
+        ),
+        ("see (`a_b c`).", "see (`a_b c`)."),
+        ("`<b>`, `@me #1`", "`<b>`, `@me #1`"),
+        ("`a`.`b`", "`` `a`.`b` ``"),
+    ],
+)
+def test_what_is_quoted_in_backticks_is_one_piece_of_code(said: str, written: str):
+    assert text(said) == written

@@ -12,7 +12,8 @@ import pytest
 from run_records import a_run, a_verdict
 
 from qbench.report.run_schema import main, run_schema
-from qbench.run_record import FORMAT_VERSION, decode_record, encode_record
+from qbench.run_json import decode_record, encode_record
+from qbench.run_record import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
