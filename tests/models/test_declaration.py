@@ -36,8 +36,10 @@ a = 1
         (
             b"models.tiny]\na = 1",
             b"models.other]\nb = 2",
-            'tool.qbench.models.tiny is gone; it was `{"a": 1}`|'
-            'tool.qbench.models.other is `{"b": 2}`; it was not there',
+            (
+                'tool.qbench.models.tiny is gone; it was `{"a": 1}`|'
+                'tool.qbench.models.other is `{"b": 2}`; it was not there'
+            ),
         ),
         (b"line-length = 120", b"line-length = 80", ""),
         (b"size = 0.01", b"size  =  0.010 # a comment", ""),
