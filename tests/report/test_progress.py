@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 
 import pytest
 from rich.cells import cell_len
@@ -221,7 +222,7 @@ def test_a_task_ticks_while_it_says_nothing_unless_something_is_timed_in_it(monk
     with os.fdopen(ours) as reading, os.fdopen(theirs, "w") as stream:
         shows = ConsoleProgress(Console(file=stream))
         with shows.task("a contest", timed=True):
-            pass
+            assert "qbench progress" not in {each.name for each in threading.enumerate()}
         with shows.task("converting"):
             # However long it takes until it comes; the task says nothing by itself.
             assert reading.readline() == "converting: 0 s so far\n"
