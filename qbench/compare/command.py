@@ -53,8 +53,8 @@ DESCRIPTION = (
 )
 
 EPILOG = (
-    "Exit status: 0 if nothing got worse, 1 if something did or B cannot be used, 8 if something was not judged, 2 if "
-    "A, the examples or an option cannot be used."
+    "Exit status: 0 if nothing got worse, 1 if something did or B cannot be used, 8 if something that can be "
+    "judged was not, 2 if A, the examples or an option cannot be used."
 )
 
 
