@@ -20,8 +20,22 @@ from qbench.errors import ConfigError, QbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
 _FAILED, _USAGE = 1, 2
+
+#: In the order in which a user meets them. Each has HELP, DESCRIPTION, perhaps an EPILOG, `add_options`, `run_command`.
+_COMMANDS: dict[str, ModuleType] = {
+    "init": qbench.init.command,
+    "compare": qbench.compare.command,
+    "explain": qbench.explain,
+    "tune": qbench.tune.command,
+    "history": qbench.history.command,
+    "report": qbench.report.command,
+    "publish": qbench.publish,
+    "conform": qbench.conform.command,
+    "trial": qbench.trial.command,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,76 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    init = commands.add_parser(
-        "init",
-        help="write what a project needs to have its models judged, and accept a first baseline",
-        description=qbench.init.command.DESCRIPTION,
-    )
-    qbench.init.command.add_options(init)
-    init.set_defaults(run=qbench.init.command.run_command)
-    compare = commands.add_parser(
-        "compare",
-        help="the whole verdict for two .tflite files, without a project",
-        description=qbench.compare.command.DESCRIPTION,
-        epilog=qbench.compare.command.EPILOG,
-    )
-    qbench.compare.command.add_options(compare)
-    compare.set_defaults(run=qbench.compare.command.run_command)
-    explain = commands.add_parser(
-        "explain",
-        help="say why a quantized model answers differently: which operator, and what is wrong with it",
-        description="Holds each operator of a quantized artifact against the float model's, its weights, ranges, "
-        "calibration and kernels, and prints the causes in order, each with its evidence and what to try.",
-    )
-    qbench.explain.add_options(explain)
-    explain.set_defaults(run=qbench.explain.run_command)
-    tune = commands.add_parser(
-        "tune",
-        help="search for the cheapest recipe of a model that passes",
-        description="Tries ways to quantize a model, measures each as the gate does, and prints the cheapest that "
-        "passes the model's tolerances, what it costs, and the lines of [tool.qbench] to paste.",
-    )
-    qbench.tune.command.add_options(tune)
-    tune.set_defaults(run=qbench.tune.command.run_command)
-    history = commands.add_parser(
-        "history",
-        help="what was accepted of a model over time, by whom and why, and what has drifted",
-        description=qbench.history.command.DESCRIPTION,
-    )
-    qbench.history.command.add_options(history)
-    history.set_defaults(run=qbench.history.command.run_command)
-    report = commands.add_parser(
-        "report",
-        help="make the reports of a run again from its JSON",
-        description=qbench.report.command.DESCRIPTION,
-    )
-    qbench.report.command.add_options(report)
-    report.set_defaults(run=qbench.report.command.run_command)
-    publish = commands.add_parser(
-        "publish",
-        help="send a run to MLflow or Weights & Biases",
-        description="Sends what --qbench-json wrote to where experiments are kept: for each subject its parameters, "
-        "metrics and verdicts, and the file itself.",
-    )
-    qbench.publish.add_options(publish)
-    publish.set_defaults(run=qbench.publish.run_command)
-    conform = commands.add_parser(
-        "conform",
-        help="hold the runtime's kernels against the int8 specification, to the bit",
-        description="Runs operators of generated models, or of artifacts, on the reference, builtin and XNNPACK "
-        "kernels, and says for each whether the result is exactly what the specification wants, within one step of "
-        "it, or wrong.",
-    )
-    qbench.conform.command.add_options(conform)
-    conform.set_defaults(run=qbench.conform.command.run_command)
-    trial = commands.add_parser(
-        "trial",
-        help="test the instrument: contests of a subject against itself, with and without a slowdown",
-        description="Runs contests of subjects against themselves, as they are and slowed down by a known share, and "
-        "counts false alarms and misses.",
-    )
-    qbench.trial.command.add_options(trial)
-    trial.set_defaults(run=qbench.trial.command.run_command)
+    for name, command in _COMMANDS.items():
+        of_command = commands.add_parser(
+            name, help=command.HELP, description=command.DESCRIPTION, epilog=getattr(command, "EPILOG", None)
+        )
+        command.add_options(of_command)
+        of_command.set_defaults(run=command.run_command)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -38,6 +38,13 @@ _COLUMNS = 80
 _PREFLIGHT_S = 60.0
 
 
+HELP = "say why a quantized model answers differently: which operator, and what is wrong with it"
+DESCRIPTION = (
+    "Holds each operator of a quantized artifact against the float model's, its weights, ranges, "
+    "calibration and kernels, and prints the causes in order, each with its evidence and what to try."
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `qbench explain`."""
     defaults = Effort()

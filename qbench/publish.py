@@ -44,6 +44,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
 
 
+HELP = "send a run to MLflow or Weights & Biases"
+DESCRIPTION = (
+    "Sends what --qbench-json wrote to where experiments are kept: for each subject its parameters, "
+    "metrics and verdicts, and the file itself."
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("file", metavar="RUN.json", help="what --qbench-json wrote")

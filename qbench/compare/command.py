@@ -46,6 +46,7 @@ _SEED_BITS = 31
 #: Seconds that a page may look at operators.
 _LOOKING_S = 20.0
 
+HELP = "the whole verdict for two .tflite files, without a project"
 DESCRIPTION = (
     "Judges B as a pull request that replaces A by it would be judged: size, structure, accuracy on the examples of "
     "--data, and latency by a contest of both side by side. If A is float and B is not, accuracy is judged as what "

@@ -37,6 +37,14 @@ _COLUMNS = 130
 _ASKING_LIMIT_S = 60.0
 
 
+HELP = "hold the runtime's kernels against the int8 specification, to the bit"
+DESCRIPTION = (
+    "Runs operators of generated models, or of artifacts, on the reference, builtin and XNNPACK "
+    "kernels, and says for each whether the result is exactly what the specification wants, within one step of "
+    "it, or wrong."
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `qbench conform`."""
     defaults = Settings()

@@ -24,6 +24,7 @@ _COLUMNS = 80
 
 _DRIFTED = 1
 
+HELP = "what was accepted of a model over time, by whom and why, and what has drifted"
 DESCRIPTION = (
     "Lists the commits that changed the baselines of a model, with who accepted what and why, and names every metric "
     "that is further from its anchor than it may be, though each step passed. With --fail-on-drift the exit status is "

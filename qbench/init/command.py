@@ -29,6 +29,7 @@ _INTERRUPTED = 130
 _FAILED = 1
 _REASON = "first baseline"
 
+HELP = "write what a project needs to have its models judged, and accept a first baseline"
 DESCRIPTION = (
     "Writes what a project needs to have its models judged: [tool.qbench] in pyproject.toml, benchmarks, and a "
     "workflow for CI. Then it runs the benchmarks once and accepts what they measure as the first baseline. On a "

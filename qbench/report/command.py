@@ -14,6 +14,7 @@ from qbench.run_json import decode_record
 if TYPE_CHECKING:
     import argparse
 
+HELP = "make the reports of a run again from its JSON"
 DESCRIPTION = (
     "Makes reports of a run from the JSON that --qbench-json wrote, without the models. The file may come from where "
     "nobody is trusted, such as a pull request: what is no record is refused, and every text in it stays text."

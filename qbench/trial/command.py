@@ -29,6 +29,13 @@ _SEED_BITS = 32
 _COLUMNS = 130
 
 
+HELP = "test the instrument: contests of a subject against itself, with and without a slowdown"
+DESCRIPTION = (
+    "Runs contests of subjects against themselves, as they are and slowed down by a known share, and "
+    "counts false alarms and misses."
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `qbench trial`."""
     defaults = TrialSettings(subjects=())

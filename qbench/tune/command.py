@@ -47,6 +47,13 @@ _COLUMNS = 150
 _DEFAULT_SECONDS = 300.0
 
 
+HELP = "search for the cheapest recipe of a model that passes"
+DESCRIPTION = (
+    "Tries ways to quantize a model, measures each as the gate does, and prints the cheapest that "
+    "passes the model's tolerances, what it costs, and the lines of [tool.qbench] to paste."
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `qbench tune`."""
     add = parser.add_argument
