@@ -152,20 +152,22 @@ class ChildProcess:
             raise
 
     def stop(self, *, limit_s: float = _STOP_LIMIT_S) -> None:
-        """End the child: its input is closed, and after `limit_s` seconds it is killed."""
+        """End the child: its input is closed, and after `limit_s` seconds it is killed.
+
+        Without any seconds it is killed first: a closed input would have it begin to end by itself, and what watches it
+        from inside, such as coverage, would be killed in the midst of writing a file.
+        """
         if self._process is None:
             return
         process, self._process = self._process, None
-        if process.stdin is not None:
-            # A dead child leaves a pipe that cannot be flushed; there is nothing to save.
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        try:
-            process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if limit_s > 0:
+            _close(process.stdin)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(limit_s)
+        process.kill()
+        process.wait()
         _kill_forks(process.pid)
+        _close(process.stdin)
         self._replies.close()
         self._printed.close()
 
@@ -194,6 +196,13 @@ class ChildProcess:
         tail = self._printed.read().decode(errors="replace")
         self.stop(limit_s=0.0)
         return WorkerCrashedError(doing, returncode=returncode, stderr=tail)
+
+
+def _close(stdin: IO[bytes] | None) -> None:
+    """Close a child's input, once or again; a dead child leaves a pipe that cannot be flushed, and nothing to save."""
+    if stdin is not None:
+        with contextlib.suppress(OSError):
+            stdin.close()
 
 
 def _kill_forks(pid: int) -> None:

@@ -205,6 +205,20 @@ class TestStops:
         child.stop(limit_s=0.1)
         assert not _exists(pid)
 
+    def test_at_once_means_that_it_does_not_begin_to_end_by_itself(self, child, monkeypatch):
+        """Its input is open when it is killed: it would write coverage's file otherwise, and be killed at that."""
+        _ask(child)
+        seen = []
+        kill = subprocess.Popen.kill
+
+        def killed(process):
+            seen.append((process.stdin.closed, process.poll()))
+            kill(process)
+
+        monkeypatch.setattr(subprocess.Popen, "kill", killed)
+        child.stop(limit_s=0.0)
+        assert seen == [(False, None)]
+
     def test_stopping_again_does_nothing(self, child):
         child.stop()
         child.stop(limit_s=0.0)
